@@ -1,0 +1,308 @@
+//! The fold. Total and pure: no clock, no I/O, no failure. An event about something unknown changes nothing.
+
+use super::event::{Answer, Event, Stamped, VerdictKey};
+use super::name::NodeName;
+use super::plan::Stage;
+use super::run::{Phase, UnitState};
+use super::state::{
+    CheckState, CommitState, FixState, HISTORY, Machine, Passage, ProofState, Run, Seen, State, StepEnd, Unit,
+};
+
+impl State {
+    /// What follows from one more event.
+    pub fn apply(&mut self, stamped: &Stamped) {
+        let at = stamped.at;
+        self.seq = stamped.seq;
+        self.at = Some(at);
+        match &stamped.event {
+            Event::EngineStarted(info) => self.engine = Some(info.clone()),
+            Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
+            Event::ConnectionChanged { node, connection } => {
+                if let Some(m) = self.machines.get_mut(node) {
+                    m.connection = connection.clone();
+                    m.connection_since = Some(at);
+                }
+            }
+
+            Event::ReadsWanted { keys, .. } => {
+                for key in keys {
+                    let read = self.reads.entry(key.clone()).or_default();
+                    read.wanted = read.wanted.max(read.done) + u32::from(!read.is_open());
+                }
+            }
+            Event::FactsAsked { key, asked, .. } => {
+                let read = self.reads.entry(key.clone()).or_default();
+                read.asked_at = Some(at);
+                read.asked = Some(asked.clone());
+            }
+            Event::FactsRead { key, attempt, asked, took_ms, answer } => {
+                let read = self.reads.entry(key.clone()).or_default();
+                read.done = *attempt;
+                read.wanted = read.wanted.max(*attempt);
+                read.asked_at = None;
+                read.asked = Some(asked.clone());
+                read.answer = Some(answer.clone());
+                read.at = Some(at);
+                read.seq = stamped.seq;
+                read.took_ms = *took_ms;
+            }
+            Event::CheckJudged { key, verdict } => {
+                let check = self.checks.entry(key.clone()).or_default();
+                check.seq = stamped.seq;
+                if let Some(old) = check.current.replace(Seen { at, value: verdict.clone() }) {
+                    check.history.push(old);
+                    if check.history.len() > HISTORY {
+                        check.history.remove(0);
+                    }
+                }
+            }
+            Event::ChecksEnded { .. } => {}
+            Event::Waived(waiver) => {
+                self.waivers.retain(|w| w.key != waiver.key);
+                self.waivers.push(waiver.clone());
+            }
+
+            Event::FixIntended { op, key, node } => {
+                let check = self.check_mut(key);
+                check.fixing = Some(op.clone());
+                check.fix_error = None;
+                self.fixes.insert(
+                    op.clone(),
+                    FixState {
+                        key: key.clone(),
+                        node: node.clone(),
+                        intended_at: at,
+                        by: stamped.actor.clone(),
+                        answer: None,
+                    },
+                );
+            }
+            Event::FixEnded { op, answer, .. } => {
+                let Some(fix) = self.fixes.get_mut(op) else {
+                    return;
+                };
+                fix.answer = Some(answer.clone());
+                let key = fix.key.clone();
+                let check = self.check_mut(&key);
+                check.fixing = None;
+                check.fix_error = match answer {
+                    Answer::Facts(_) => None,
+                    Answer::Failed(f) => Some(f.message.clone()),
+                };
+            }
+
+            Event::PhaseChanged { to, why } => {
+                self.phase = to.clone();
+                self.phase_since = Some(at);
+                self.phase_why = why.clone();
+            }
+            Event::StartIntended { baseline } => {
+                let units = self.plan.nodes.iter().map(|n| (n.clone(), Unit::default())).collect();
+                self.run = Some(Run {
+                    started_at: at,
+                    started_by: stamped.actor.clone(),
+                    baseline: baseline.clone(),
+                    steps: Default::default(),
+                    units,
+                    first_error: None,
+                    stopping: None,
+                    commits: Default::default(),
+                    ended_at: None,
+                    message: String::new(),
+                });
+            }
+            Event::StepIntended { step, op, attempt, node } => {
+                let Some(run) = &mut self.run else { return };
+                let s = run.steps.entry(step.clone()).or_default();
+                *s = Default::default();
+                s.attempt = *attempt;
+                s.op = Some(op.clone());
+                s.node = Some(node.clone());
+                s.intended_at = Some(at);
+                run.stopping = None;
+                // A new attempt: nodes that were cut short wait again; proved ones stay.
+                for unit in run.units.values_mut().filter(|u| !u.state.is_good()) {
+                    unit.enter(UnitState::Pending, at, "waits for its turn");
+                }
+            }
+            Event::StepStarted { step, .. } => {
+                if let Some(s) = self.run.as_mut().and_then(|r| r.steps.get_mut(step)) {
+                    s.started_at = Some(at);
+                }
+            }
+            Event::OpSeen { op, verdict } => {
+                if let Some(s) =
+                    self.run.as_mut().and_then(|r| r.steps.values_mut().find(|s| s.op.as_ref() == Some(op)))
+                {
+                    s.seen = Some(Seen { at, value: verdict.clone() });
+                }
+            }
+            Event::StepEnded { step, ok, message } => {
+                let Some(run) = &mut self.run else { return };
+                let s = run.steps.entry(step.clone()).or_default();
+                s.ended = Some(Seen { at, value: StepEnd { ok: *ok, message: message.clone() } });
+                run.stopping = None;
+                if !ok {
+                    run.first_error.get_or_insert(Seen { at, value: message.clone() });
+                }
+            }
+
+            Event::ClusterSeen { node } => {
+                if let Some(m) = self.machines.get_mut(&node.name) {
+                    m.cluster = Some(Seen { at, value: node.clone() });
+                }
+            }
+            Event::HostSeen { node, host } => {
+                let Some(m) = self.machines.get_mut(node) else {
+                    return;
+                };
+                let booted = m.host.as_ref().is_some_and(|old| rebooted(&old.value, host));
+                m.host = Some(Seen { at, value: host.clone() });
+                if booted && let Some(unit) = self.unit_mut(node) {
+                    unit.boots += 1;
+                }
+            }
+            Event::StorageSeen { view } => self.storage = Some(Seen { at, value: view.clone() }),
+            Event::StorageSampled { bytes_left, jobs } => {
+                if let Some(s) = &mut self.storage {
+                    s.value.bytes_left = *bytes_left;
+                    s.value.jobs.clone_from(jobs);
+                }
+            }
+            Event::DriverSeen { view } => self.driver = Some(Seen { at, value: view.clone() }),
+            Event::ReportSeen { report } => self.report = Some(Seen { at, value: report.clone() }),
+            Event::UnitChanged { node, to, why } => {
+                if let Some(unit) = self.unit_mut(node) {
+                    unit.enter(*to, at, why);
+                }
+                if matches!(to, UnitState::Failed | UnitState::RolledBack | UnitState::DrainFailed)
+                    && let Some(run) = &mut self.run
+                {
+                    run.first_error.get_or_insert(Seen { at, value: format!("{node}: {why}") });
+                }
+            }
+
+            Event::PauseRequested { op } | Event::StopIntended { op } => {
+                if let Some(run) = &mut self.run {
+                    run.stopping = Some(op.clone());
+                }
+            }
+            Event::DriverStopAnswered { answer, .. } => {
+                if let (Some(run), Answer::Failed(_)) = (&mut self.run, answer) {
+                    run.stopping = None;
+                }
+            }
+            Event::Resumed { step } => {
+                if let (Some(run), Some(step)) = (&mut self.run, step)
+                    && let Some(s) = run.steps.get_mut(step)
+                {
+                    s.ended = None;
+                    s.op = None;
+                }
+            }
+
+            Event::ProofAsked { step } => {
+                self.proofs.entry(step.clone()).or_default().asked_at = Some(at);
+            }
+            Event::ProofTaken { step, items } => {
+                self.proofs.insert(
+                    step.clone(),
+                    ProofState { asked_at: None, taken: Some(Seen { at, value: items.clone() }) },
+                );
+            }
+            Event::CommitIntended { step, op, reason, .. } => {
+                if let Some(run) = &mut self.run {
+                    run.commits.insert(
+                        step.clone(),
+                        CommitState::Intended {
+                            op: op.clone(),
+                            at,
+                            by: stamped.actor.clone(),
+                            reason: reason.clone(),
+                        },
+                    );
+                }
+            }
+            Event::CommitEnded { step, ok, message, .. } => {
+                if let Some(run) = &mut self.run {
+                    let state = if *ok {
+                        CommitState::Done { at, message: message.clone() }
+                    } else {
+                        run.first_error.get_or_insert(Seen { at, value: message.clone() });
+                        CommitState::Failed { at, message: message.clone() }
+                    };
+                    run.commits.insert(step.clone(), state);
+                }
+            }
+            Event::CommitDeferred { step } => {
+                if let Some(run) = &mut self.run {
+                    run.commits.insert(step.clone(), CommitState::Deferred { at });
+                }
+            }
+            Event::RunEnded { verdict, message } => {
+                self.verdict = Some(*verdict);
+                self.phase = verdict.phase();
+                self.phase_since = Some(at);
+                self.phase_why = message.clone();
+                if let Some(run) = &mut self.run {
+                    run.ended_at = Some(at);
+                    run.message = message.clone();
+                }
+            }
+        }
+    }
+
+    fn check_mut(&mut self, key: &VerdictKey) -> &mut CheckState {
+        self.checks.entry(key.clone()).or_default()
+    }
+
+    fn unit_mut(&mut self, node: &NodeName) -> Option<&mut Unit> {
+        self.run.as_mut()?.units.get_mut(node)
+    }
+}
+
+impl Unit {
+    fn enter(&mut self, to: UnitState, at: jiff::Timestamp, why: &str) {
+        let (before, after) = (self.state.stage(), to.stage());
+        self.state = to;
+        self.since = Some(at);
+        self.why = why.to_owned();
+        if to.is_bad() && !to.in_work() {
+            // A node that went wrong stops on the track where it was.
+            if let Some(last) = self.track.last_mut() {
+                last.to.get_or_insert(at);
+            }
+            return;
+        }
+        if before == after && !self.track.is_empty() {
+            return;
+        }
+        if let Some(last) = self.track.last_mut() {
+            last.to.get_or_insert(at);
+        }
+        if after != Stage::Waiting && after != Stage::Done {
+            self.track.push(Passage { stage: after, from: at, to: None });
+        }
+    }
+}
+
+/// Whether these are two different starts of one machine. The boot time is derived from the clock and drifts with time
+/// sync, so less than two minutes is the same start (run-safety-model 12).
+pub fn rebooted(before: &super::view::HostView, after: &super::view::HostView) -> bool {
+    after.boot_utc.duration_since(before.boot_utc).as_secs().abs() > 120
+}
+
+/// Whether the phase lets a person change the run.
+impl Phase {
+    /// Readiness may be looked at and mended.
+    pub fn is_preparing(&self) -> bool {
+        matches!(self, Phase::Draft | Phase::Checking | Phase::Blocked | Phase::Ready)
+    }
+}
+
+impl Machine {
+    /// Build it runs, by its own word or else the cluster's.
+    pub fn build(&self) -> Option<u64> {
+        self.host.as_ref().map(|h| h.value.build).or_else(|| self.cluster.as_ref().map(|c| c.value.build))
+    }
+}

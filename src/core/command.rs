@@ -1,0 +1,349 @@
+//! What a person can ask for, and why it may be refused. The screen greys a key with the reason that this gives.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::event::{Outcome, VerdictKey};
+use super::judge::is_stale;
+use super::name::NodeName;
+use super::plan::{Moment, StepKind};
+use super::run::{PauseReason, Phase};
+use super::state::{CommitState, State};
+
+/// A request to the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Command {
+    /// Read and judge every readiness check.
+    CheckAll,
+    /// Read again what one verdict needs.
+    Retry {
+        key: VerdictKey,
+    },
+    /// The same for every verdict that is not good.
+    RetryFailed,
+    /// Run the fix of one check on one node.
+    Fix {
+        key: VerdictKey,
+    },
+    /// Run every fix there is for what is not good.
+    FixAll,
+    /// Take a blocker upon oneself.
+    Waive {
+        key: VerdictKey,
+        reason: String,
+        hours: u32,
+    },
+    Start,
+    /// Finish the node in work, start no other.
+    Pause,
+    Resume,
+    /// Finish the node in work, then end the run.
+    Stop,
+    /// Read again what an irreversible step must prove.
+    Prove {
+        step: String,
+    },
+    /// Do an irreversible step.
+    Commit {
+        step: String,
+        typed: String,
+        reason: String,
+    },
+    /// Leave the irreversible steps that are open for later; the run ends.
+    Defer,
+}
+
+/// Why a command is not carried out: what a person reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal(pub String);
+
+fn refuse(why: impl Into<String>) -> Result<(), Refusal> {
+    Err(Refusal(why.into()))
+}
+
+/// Least length of a reason, in characters (run-safety-model 3).
+pub const REASON_LEAST: usize = 15;
+
+/// Seconds for which a proof holds (run-safety-model 10).
+pub const PROOF_FRESH_FOR: i64 = 60;
+
+/// Whether a command would be carried out now.
+///
+/// # Errors
+/// The refusal, with its reason.
+pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), Refusal> {
+    match command {
+        Command::CheckAll => match &state.phase {
+            Phase::Draft | Phase::Blocked | Phase::Ready => Ok(()),
+            Phase::Checking => refuse("the checks are running"),
+            p => refuse(format!("the run is {}", p.word())),
+        },
+        Command::Retry { key } => {
+            let Some(check) = state.plan.check(&key.check) else {
+                return refuse("there is no such check");
+            };
+            if state.is_open(key) {
+                return refuse("it is being read");
+            }
+            match check.moment {
+                Moment::Before if !state.phase.is_preparing() => refuse(under_way(state)),
+                Moment::After if !verifying(state) => refuse("it is judged when the last node is done"),
+                _ => Ok(()),
+            }
+        }
+        Command::RetryFailed => {
+            if !state.phase.is_preparing() && !verifying(state) {
+                return refuse(under_way(state));
+            }
+            if failed(state).is_empty() {
+                return refuse(if state.checks.is_empty() {
+                    "nothing was checked yet"
+                } else {
+                    "no check failed"
+                });
+            }
+            Ok(())
+        }
+        Command::Fix { key } => {
+            let Some(check) = state.plan.check(&key.check) else {
+                return refuse("there is no such check");
+            };
+            if !state.phase.is_preparing() {
+                return refuse(under_way(state));
+            }
+            if check.fix.is_none() {
+                return refuse(format!("there is no automatic fix: {}", check.remedy));
+            }
+            if state.checks.get(key).is_some_and(|c| c.fixing.is_some()) {
+                return refuse("the fix is running");
+            }
+            if !state.verdict_of(key).is_some_and(|v| is_bad(v.value.outcome)) {
+                return refuse("nothing to fix: the check has not failed here");
+            }
+            match fix_node(state, key) {
+                Some(node) if state.connection(&node).is_ready() => Ok(()),
+                Some(node) => refuse(format!("{node} is not connected")),
+                None => refuse("no machine for this fix"),
+            }
+        }
+        Command::FixAll => {
+            if !state.phase.is_preparing() {
+                return refuse(under_way(state));
+            }
+            if fixable(state).is_empty() {
+                return refuse("nothing that failed has an automatic fix");
+            }
+            Ok(())
+        }
+        Command::Waive { key, reason, .. } => {
+            let Some(check) = state.plan.check(&key.check) else {
+                return refuse("there is no such check");
+            };
+            if !state.phase.is_preparing() {
+                return refuse(under_way(state));
+            }
+            if !check.waivable {
+                return refuse(format!("{} can never be waived", check.title));
+            }
+            if !state.blocks(key, now) {
+                return refuse("it blocks nothing");
+            }
+            if reason.trim().chars().count() < REASON_LEAST {
+                return refuse(format!("the reason needs {REASON_LEAST} characters"));
+            }
+            Ok(())
+        }
+        Command::Start => match &state.phase {
+            Phase::Ready if state.run.is_some() => refuse("the run has started"),
+            Phase::Ready => {
+                let stale = before_keys(state)
+                    .into_iter()
+                    .filter(|k| {
+                        state.plan.check(&k.check).is_some_and(|c| c.severity == super::plan::Severity::Blocker)
+                    })
+                    .any(|k| state.verdict_of(&k).is_none_or(|v| is_stale(&v.value, now)));
+                if stale {
+                    return refuse("the blockers were checked more than ten minutes ago: check again first");
+                }
+                if let Some(n) = state.plan.nodes.iter().find(|n| state.machines[*n].host.is_none()) {
+                    return refuse(format!("{n} has not said what it runs"));
+                }
+                Ok(())
+            }
+            Phase::Blocked => refuse(format!("{} in the way", plural(blockers(state, now), "blocker"))),
+            Phase::Checking => refuse("the checks are running"),
+            Phase::Draft => refuse("nothing was checked yet"),
+            p => refuse(format!("the run is {}", p.word())),
+        },
+        Command::Pause => match &state.phase {
+            Phase::Running => Ok(()),
+            Phase::Pausing => refuse("it is pausing already"),
+            Phase::Paused(_) => refuse("it is paused"),
+            p => refuse(format!("nothing to pause: the run is {}", p.word())),
+        },
+        Command::Resume => match &state.phase {
+            Phase::Paused(PauseReason::JournalUnwritable) => refuse("the journal cannot be written"),
+            Phase::Paused(PauseReason::LockLost) => refuse("another engine drives this target"),
+            Phase::Paused(_) => Ok(()),
+            p => refuse(format!("nothing to resume: the run is {}", p.word())),
+        },
+        Command::Stop => match &state.phase {
+            Phase::Running | Phase::Paused(_) | Phase::Pausing => Ok(()),
+            Phase::Stopping => refuse("it is stopping already"),
+            p => refuse(format!("nothing to stop: the run is {}", p.word())),
+        },
+        Command::Prove { step } => commit_open(state, step).and_then(|()| {
+            if state.proofs.get(step).is_some_and(|p| p.asked_at.is_some()) {
+                return refuse("the proof is being read");
+            }
+            Ok(())
+        }),
+        Command::Commit { step, typed, reason } => {
+            commit_open(state, step)?;
+            if typed != &state.plan.cluster {
+                return refuse(format!("type the cluster's name: {}", state.plan.cluster));
+            }
+            if reason.trim().chars().count() < REASON_LEAST {
+                return refuse(format!("the reason needs {REASON_LEAST} characters"));
+            }
+            let Some(proof) = state.proofs.get(step).and_then(|p| p.taken.as_ref()) else {
+                return refuse("it was not proved yet");
+            };
+            if let Some(item) = proof.value.iter().find(|i| !i.holds) {
+                return refuse(format!("not proved: {}", item.title));
+            }
+            if now.duration_since(proof.at).as_secs() > PROOF_FRESH_FOR {
+                return refuse("the proof is older than a minute: prove it again");
+            }
+            Ok(())
+        }
+        Command::Defer => match state.phase {
+            Phase::AwaitingCommit => match open_commit_intent(state) {
+                Some(step) => refuse(format!("{step} is being done")),
+                None => Ok(()),
+            },
+            _ => refuse("nothing to leave for later"),
+        },
+    }
+}
+
+fn commit_open(state: &State, step: &str) -> Result<(), Refusal> {
+    if state.phase != Phase::AwaitingCommit {
+        return refuse(match &state.phase {
+            p if p.is_terminal() => "the run has ended".to_owned(),
+            _ => "every node must be done and proved first".to_owned(),
+        });
+    }
+    let Some(first) = state.current_step() else {
+        return refuse("no step is open");
+    };
+    if first != step {
+        let title = state.plan.step(first).map_or(first, |s| &s.title);
+        return refuse(format!("first: {title}"));
+    }
+    match state.run.as_ref().and_then(|r| r.commits.get(step)) {
+        Some(CommitState::Intended { .. }) => refuse("it is being done"),
+        _ => Ok(()),
+    }
+}
+
+fn open_commit_intent(state: &State) -> Option<&str> {
+    let run = state.run.as_ref()?;
+    run.commits
+        .iter()
+        .find(|(_, c)| matches!(c, CommitState::Intended { .. }))
+        .and_then(|(id, _)| state.plan.step(id))
+        .map(|s| s.title.as_str())
+}
+
+/// Neither pass nor not applicable.
+pub fn is_bad(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Fail | Outcome::Warn | Outcome::CouldNotTell)
+}
+
+/// Whether the run judges the checks that come after it.
+pub fn verifying(state: &State) -> bool {
+    state.current_step().and_then(|s| state.plan.step(s)).is_some_and(|s| s.kind == StepKind::Verify)
+}
+
+/// The checks that are judged now.
+pub fn moment(state: &State) -> Moment {
+    let after_first = state.run.is_some()
+        && state.current_step().and_then(|s| state.plan.step(s)).is_none_or(|s| s.kind != StepKind::Delegate);
+    if after_first { Moment::After } else { Moment::Before }
+}
+
+/// Every verdict of a moment, in the order of the plan.
+pub fn keys_of(state: &State, moment: Moment) -> Vec<VerdictKey> {
+    state.plan.checks.iter().filter(|c| c.moment == moment).flat_map(|c| state.verdict_keys(&c.id)).collect()
+}
+
+/// Every readiness verdict.
+pub fn before_keys(state: &State) -> Vec<VerdictKey> {
+    keys_of(state, Moment::Before)
+}
+
+/// How many verdicts stand in the way of the start.
+pub fn blockers(state: &State, now: Timestamp) -> usize {
+    before_keys(state).iter().filter(|k| state.blocks(k, now)).count()
+}
+
+/// Verdicts of the current moment that are not good.
+pub fn failed(state: &State) -> Vec<VerdictKey> {
+    keys_of(state, moment(state))
+        .into_iter()
+        .filter(|k| state.verdict_of(k).is_some_and(|v| is_bad(v.value.outcome)))
+        .collect()
+}
+
+/// What an automatic fix could mend now: each with the machine it runs on.
+pub fn fixable(state: &State) -> Vec<(VerdictKey, NodeName)> {
+    failed(state)
+        .into_iter()
+        .filter(|k| state.plan.check(&k.check).is_some_and(|c| c.fix.is_some() && c.moment == Moment::Before))
+        .filter(|k| state.checks.get(k).is_some_and(|c| c.fixing.is_none()))
+        .filter(|k| state.verdict_of(k).is_some_and(|v| v.value.outcome != Outcome::CouldNotTell))
+        .filter_map(|k| {
+            let node = fix_node(state, &k)?;
+            state.connection(&node).is_ready().then_some((k, node))
+        })
+        .collect()
+}
+
+/// The machine a fix runs on: the node of the verdict, the coordinator, or for the cluster any node that answers.
+pub fn fix_node(state: &State, key: &VerdictKey) -> Option<NodeName> {
+    if let Some(node) = &key.node {
+        return Some(node.clone());
+    }
+    match state.plan.check(&key.check)?.scope {
+        super::plan::Scope::Coordinator => state.plan.coordinator.clone(),
+        _ => state.any_node(&[]),
+    }
+}
+
+fn under_way(state: &State) -> String {
+    if state.phase.is_terminal() {
+        "the run has ended".into()
+    } else {
+        format!("the run is {}", state.phase.word())
+    }
+}
+
+/// `1 blocker`, `2 blockers`.
+pub fn plural(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+}
+
+impl State {
+    /// A node that answers and takes part in the cluster: where cluster-wide reads go. Those to avoid come last.
+    pub fn any_node(&self, avoid: &[NodeName]) -> Option<NodeName> {
+        let rank = |n: &NodeName| {
+            let m = &self.machines[n];
+            let up = m.cluster.as_ref().is_none_or(|c| c.value.is_up());
+            let busy = self.unit(n).is_some_and(|u| u.state.in_work());
+            (avoid.contains(n), busy, !up)
+        };
+        self.plan.nodes.iter().filter(|n| self.connection(n).is_ready()).min_by_key(|n| rank(n)).cloned()
+    }
+}

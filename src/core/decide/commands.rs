@@ -1,0 +1,284 @@
+//! Commands that were allowed become events, and the effects that belong to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Decider, Effect, Turn};
+use crate::core::command::{Command, Refusal, before_keys, failed, fix_node, fixable, moment};
+use crate::core::event::{Event, ReadKey, VerdictKey, Waiver};
+use crate::core::name::NodeName;
+use crate::core::plan::StepKind;
+use crate::core::run::{PauseReason, Phase, RunVerdict};
+use crate::core::state::CommitState;
+
+impl Decider {
+    pub(super) fn carry_out(
+        &mut self,
+        turn: &mut Turn,
+        actor: &str,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        match command {
+            Command::CheckAll => {
+                let keys = before_keys(&self.state);
+                self.want(turn, actor, &keys, "every check", now);
+                self.phase(turn, actor, Phase::Checking, "reading every node", now);
+            }
+            Command::Retry { key } => {
+                self.want(turn, actor, std::slice::from_ref(key), "asked for again", now);
+                self.back_to_checking(turn, actor, now);
+            }
+            Command::RetryFailed => {
+                let keys = failed(&self.state);
+                self.want(turn, actor, &keys, "what failed, again", now);
+                self.back_to_checking(turn, actor, now);
+            }
+            Command::Fix { key } => {
+                let node = fix_node(&self.state, key).ok_or_else(|| Refusal("no machine for this fix".into()))?;
+                self.fix(turn, actor, key, node, now);
+            }
+            Command::FixAll => {
+                // Several checks may share one fix: on one node it runs once.
+                let mut done = BTreeSet::new();
+                for (key, node) in fixable(&self.state) {
+                    let script =
+                        self.state.plan.check(&key.check).and_then(|c| c.fix.as_ref()).map(|f| f.script.clone());
+                    if done.insert((script, node.clone())) {
+                        self.fix(turn, actor, &key, node, now);
+                    }
+                }
+            }
+            Command::Waive { key, reason, hours } => {
+                let expires = now
+                    .checked_add(SignedDuration::from_hours(i64::from(*hours)))
+                    .map_err(|_| Refusal("that is too long".into()))?;
+                let waiver =
+                    Waiver { key: key.clone(), reason: reason.trim().to_owned(), by: actor.to_owned(), expires };
+                self.emit(turn, actor, Event::Waived(waiver), now);
+            }
+            Command::Start => {
+                let baseline: BTreeMap<NodeName, _> = self
+                    .state
+                    .plan
+                    .nodes
+                    .iter()
+                    .filter_map(|n| Some((n.clone(), self.state.machines.get(n)?.host.as_ref()?.value.clone())))
+                    .collect();
+                self.emit(turn, actor, Event::StartIntended { baseline }, now);
+                self.phase(turn, actor, Phase::Acquiring, "looking for another run", now);
+            }
+            Command::Pause => {
+                let name = self.state.plan.driver.name.clone();
+                self.ask_driver_to_stop(turn, actor, |op| Event::PauseRequested { op }, now);
+                self.phase(turn, actor, Phase::Pausing, &format!("{name} finishes the node in work first"), now);
+            }
+            Command::Stop => {
+                if matches!(self.state.phase, Phase::Paused(_)) {
+                    let left = self.nodes_left();
+                    let message = format!("stopped with {left} of {} nodes not done", self.state.plan.nodes.len());
+                    self.emit(turn, actor, Event::RunEnded { verdict: RunVerdict::Stopped, message }, now);
+                } else {
+                    let name = self.state.plan.driver.name.clone();
+                    self.ask_driver_to_stop(turn, actor, |op| Event::StopIntended { op }, now);
+                    self.phase(
+                        turn,
+                        actor,
+                        Phase::Stopping,
+                        &format!("{name} finishes the node in work first"),
+                        now,
+                    );
+                }
+            }
+            Command::Resume => {
+                let step = self.state.current_step().map(str::to_owned);
+                let again = step.clone().filter(|s| {
+                    self.state
+                        .run
+                        .as_ref()
+                        .and_then(|r| r.steps.get(s))
+                        .is_some_and(|s| s.ended.as_ref().is_some_and(|e| !e.value.ok))
+                });
+                self.emit(turn, actor, Event::Resumed { step: again }, now);
+                if self.state.phase == Phase::Paused(PauseReason::ForeignRun) {
+                    self.phase(turn, actor, Phase::Acquiring, "looking for another run", now);
+                    return Ok(());
+                }
+                let kind = step.and_then(|s| self.state.plan.step(&s).map(|s| s.kind));
+                if kind == Some(StepKind::Commit) {
+                    self.phase(turn, actor, Phase::AwaitingCommit, "resumed", now);
+                } else {
+                    self.phase(turn, actor, Phase::Running, "resumed", now);
+                }
+            }
+            Command::Prove { step } => self.prove(turn, actor, step, now),
+            Command::Commit { step, typed, reason } => {
+                let Some(s) = self.state.plan.step(step) else {
+                    return Err(Refusal("there is no such step".into()));
+                };
+                let script = s.script.clone().ok_or_else(|| Refusal("the step has no script".into()))?;
+                let place = s.on;
+                let node =
+                    self.machine_for(place).ok_or_else(|| Refusal("no machine answers for this step".into()))?;
+                let attempt = self.commit_attempt(step);
+                let op = self.op(step, &node, attempt);
+                let proof = self
+                    .state
+                    .proofs
+                    .get(step)
+                    .and_then(|p| p.taken.as_ref())
+                    .map(|p| p.value.clone())
+                    .unwrap_or_default();
+                self.emit(
+                    turn,
+                    actor,
+                    Event::CommitIntended {
+                        step: step.clone(),
+                        op: op.clone(),
+                        node: node.clone(),
+                        typed: typed.clone(),
+                        reason: reason.trim().to_owned(),
+                        proof,
+                    },
+                    now,
+                );
+                self.live.ops.insert(op.clone());
+                turn.effects.push(Effect::Run { op, node, script });
+            }
+            Command::Defer => {
+                let open: Vec<String> = self
+                    .state
+                    .plan
+                    .steps
+                    .iter()
+                    .filter(|s| s.kind == StepKind::Commit)
+                    .filter(|s| {
+                        let done = self.state.run.as_ref().and_then(|r| r.commits.get(&s.id));
+                        !matches!(done, Some(CommitState::Done { .. }))
+                    })
+                    .map(|s| s.id.clone())
+                    .collect();
+                for step in open {
+                    self.emit(turn, actor, Event::CommitDeferred { step }, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn phase(&mut self, turn: &mut Turn, actor: &str, to: Phase, why: &str, now: Timestamp) {
+        self.emit(turn, actor, Event::PhaseChanged { to, why: why.to_owned() }, now);
+    }
+
+    /// Asks for the facts of these verdicts to be read again.
+    pub(super) fn want(&mut self, turn: &mut Turn, actor: &str, keys: &[VerdictKey], why: &str, now: Timestamp) {
+        let reads: BTreeSet<ReadKey> = keys.iter().flat_map(|k| self.state.reads_of(k)).collect();
+        let keys: Vec<ReadKey> = reads.into_iter().collect();
+        if !keys.is_empty() {
+            self.emit(turn, actor, Event::ReadsWanted { keys, why: why.to_owned() }, now);
+        }
+    }
+
+    pub(super) fn want_reads(
+        &mut self,
+        turn: &mut Turn,
+        actor: &str,
+        keys: Vec<ReadKey>,
+        why: &str,
+        now: Timestamp,
+    ) {
+        if !keys.is_empty() {
+            self.emit(turn, actor, Event::ReadsWanted { keys, why: why.to_owned() }, now);
+        }
+    }
+
+    fn back_to_checking(&mut self, turn: &mut Turn, actor: &str, now: Timestamp) {
+        if matches!(self.state.phase, Phase::Blocked | Phase::Ready) {
+            self.phase(turn, actor, Phase::Checking, "reading again", now);
+        }
+    }
+
+    fn fix(&mut self, turn: &mut Turn, actor: &str, key: &VerdictKey, node: NodeName, now: Timestamp) {
+        let Some(script) =
+            self.state.plan.check(&key.check).and_then(|c| c.fix.as_ref()).map(|f| f.script.clone())
+        else {
+            return;
+        };
+        let attempt = 1 + self.state.fixes.values().filter(|f| &f.key == key && f.node == node).count() as u32;
+        let op = self.op(&format!("fix-{}", key.check), &node, attempt);
+        self.emit(turn, actor, Event::FixIntended { op: op.clone(), key: key.clone(), node: node.clone() }, now);
+        self.live.ops.insert(op.clone());
+        turn.effects.push(Effect::Run { op, node, script });
+        self.back_to_checking(turn, actor, now);
+    }
+
+    fn ask_driver_to_stop(
+        &mut self,
+        turn: &mut Turn,
+        actor: &str,
+        event: impl FnOnce(crate::core::name::OpId) -> Event,
+        now: Timestamp,
+    ) {
+        let Some(node) = self.state.any_node(&[]) else {
+            return;
+        };
+        let attempt = self.state.seq as u32;
+        let op = self.op("driver-stop", &node, attempt);
+        self.emit(turn, actor, event(op.clone()), now);
+        self.live.ops.insert(op.clone());
+        turn.effects.push(Effect::Run { op, node, script: self.state.plan.driver.stop.clone() });
+    }
+
+    pub(super) fn nodes_left(&self) -> usize {
+        self.state.run.as_ref().map_or(0, |r| r.units.values().filter(|u| !u.state.is_good()).count())
+    }
+
+    fn commit_attempt(&self, step: &str) -> u32 {
+        match self.state.run.as_ref().and_then(|r| r.commits.get(step)) {
+            None => 1,
+            // Every failed attempt left its mark in the sequence; the number only has to differ.
+            Some(_) => self.state.seq as u32,
+        }
+    }
+
+    fn prove(&mut self, turn: &mut Turn, actor: &str, step: &str, now: Timestamp) {
+        let Some(s) = self.state.plan.step(step) else {
+            return;
+        };
+        let groups: BTreeSet<String> = s.proof.iter().flat_map(|p| p.facts.iter().cloned()).collect();
+        let keys = groups.iter().flat_map(|g| self.keys_of_group(g)).collect();
+        self.emit(turn, actor, Event::ProofAsked { step: step.to_owned() }, now);
+        self.want_reads(turn, actor, keys, "proof before an irreversible step", now);
+    }
+
+    /// Every machine that a group is read on.
+    pub(super) fn keys_of_group(&self, group: &str) -> Vec<ReadKey> {
+        use crate::core::plan::Place;
+        let Some(g) = self.state.plan.fact_group(group) else {
+            return Vec::new();
+        };
+        let on = |node: Option<NodeName>| ReadKey { group: group.to_owned(), node };
+        match g.on {
+            Place::AnyNode => vec![on(None)],
+            Place::Coordinator => vec![on(self.state.plan.coordinator.clone())],
+            Place::EachNode => self.state.plan.nodes.iter().cloned().map(|n| on(Some(n))).collect(),
+            Place::Everywhere => self.state.plan.machines().cloned().map(|n| on(Some(n))).collect(),
+        }
+    }
+
+    /// The machine a step runs on, where it answers.
+    pub(super) fn machine_for(&self, place: crate::core::plan::Place) -> Option<NodeName> {
+        use crate::core::plan::Place;
+        match place {
+            Place::Coordinator => {
+                self.state.plan.coordinator.clone().filter(|c| self.state.connection(c).is_ready())
+            }
+            _ => self.state.any_node(&[]),
+        }
+    }
+
+    pub(super) fn current_moment(&self) -> crate::core::plan::Moment {
+        moment(&self.state)
+    }
+}

@@ -1,0 +1,244 @@
+//! Health: what is read again and again, whoever asks or not. A poll that found nothing new is a pulse, not an event.
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use super::{Decider, Effect, Poll, Pulse, Turn, after};
+use crate::core::event::{Answer, ENGINE, Event, ReadKey};
+use crate::core::name::NodeName;
+use crate::core::run::Phase;
+use crate::core::view::{ClusterView, DriverReport, DriverView, HostView, StorageView};
+
+/// Bytes that must have been copied before a sample of the storage repair is worth a record.
+const SAMPLE_BYTES: u64 = 1 << 30;
+
+impl Decider {
+    pub(super) fn host_key(&self, node: &NodeName) -> ReadKey {
+        ReadKey { group: self.state.plan.driver.host.clone(), node: Some(node.clone()) }
+    }
+
+    pub(super) fn driver_key(&self) -> ReadKey {
+        ReadKey { group: self.state.plan.driver.state.clone(), node: None }
+    }
+
+    pub(super) fn report_key(&self) -> ReadKey {
+        ReadKey { group: self.state.plan.driver.report.clone(), node: None }
+    }
+
+    /// What is polled now, and every how many seconds.
+    fn schedule(&self) -> Vec<(ReadKey, u64)> {
+        let d = &self.state.plan.driver;
+        let busy = self.state.phase.is_under_way();
+        let fast = if busy { d.every } else { d.idle_every };
+        let any = |group: &str| ReadKey { group: group.to_owned(), node: None };
+        let mut out = vec![(any(&d.cluster), fast), (any(&d.storage), fast), (any(&d.state), fast)];
+        for node in self.state.plan.machines() {
+            let in_work = self.state.unit(node).is_some_and(|u| u.state.in_work());
+            out.push((self.host_key(node), if in_work { d.every } else { d.idle_every * 2 }));
+        }
+        if self.wants_report() {
+            out.push((self.report_key(), d.every));
+        }
+        out
+    }
+
+    /// The driver is idle after our start and its report has not been seen.
+    fn wants_report(&self) -> bool {
+        let Some(run) = &self.state.run else {
+            return false;
+        };
+        let idle = self.state.driver.as_ref().is_some_and(|d| d.value.is_idle() && d.at > run.started_at);
+        let under_way =
+            matches!(self.state.phase, Phase::Running | Phase::Pausing | Phase::Stopping | Phase::Recovering);
+        under_way && idle && self.own_report().is_none()
+    }
+
+    /// The report of the attempt that is going on or has just ended.
+    pub(super) fn own_report(&self) -> Option<&DriverReport> {
+        let run = self.state.run.as_ref()?;
+        let intended = run.steps.values().filter_map(|s| s.intended_at).max()?;
+        let report = &self.state.report.as_ref()?.value;
+        // The driver stamps by its own clock: a minute of skew is forgiven, an older run is not taken for ours.
+        let started = report.started_utc?;
+        (report.present && started.duration_since(intended).as_secs() > -60).then_some(report)
+    }
+
+    pub(super) fn send_polls(&mut self, turn: &mut Turn, now: Timestamp) {
+        for (key, every) in self.schedule() {
+            let Some(node) = self.poll_node(&key) else {
+                continue;
+            };
+            let Some(group) = self.state.plan.fact_group(&key.group) else {
+                continue;
+            };
+            let (script, slow) = (group.script.clone(), group.slow);
+            let poll = self.live.polls.entry(key.clone()).or_default();
+            if poll.sent_at.is_some() || poll.last.is_some_and(|l| after(l, every) > now) {
+                continue;
+            }
+            poll.sent_at = Some(now);
+            poll.last = Some(now);
+            turn.effects.push(Effect::Read { key, attempt: 0, node, script, slow });
+        }
+        self.send_tails(turn, now);
+    }
+
+    fn poll_node(&self, key: &ReadKey) -> Option<NodeName> {
+        match &key.node {
+            Some(node) => self.state.connection(node).is_ready().then(|| node.clone()),
+            None => {
+                let avoid = self.live.polls.get(key).and_then(|p| p.avoid.clone());
+                self.state.any_node(avoid.as_slice())
+            }
+        }
+    }
+
+    fn send_tails(&mut self, turn: &mut Turn, now: Timestamp) {
+        let live_now = self.state.run.is_some() && !self.state.phase.is_terminal();
+        if !live_now {
+            return;
+        }
+        let plan = self.state.plan.clone();
+        for source in &plan.logs {
+            for key in self.keys_of_log(source.on) {
+                if !self.state.connection(&key).is_ready() {
+                    continue;
+                }
+                let tail = self.live.tails.entry((source.id.clone(), key.clone())).or_default();
+                if tail.in_flight || tail.last.is_some_and(|l| after(l, source.every) > now) {
+                    continue;
+                }
+                tail.in_flight = true;
+                tail.last = Some(now);
+                turn.effects.push(Effect::Tail {
+                    source: source.id.clone(),
+                    node: key,
+                    script: source.script.clone(),
+                    after: tail.after.clone(),
+                });
+            }
+        }
+    }
+
+    fn keys_of_log(&self, place: crate::core::plan::Place) -> Vec<NodeName> {
+        use crate::core::plan::Place;
+        let plan = &self.state.plan;
+        match place {
+            Place::EachNode => plan.nodes.clone(),
+            Place::Everywhere => plan.machines().cloned().collect(),
+            Place::Coordinator => plan.coordinator.iter().cloned().collect(),
+            Place::AnyNode => self.state.any_node(&[]).into_iter().collect(),
+        }
+    }
+
+    /// When the next poll is due.
+    pub(super) fn next_poll(&self, now: Timestamp) -> Option<Timestamp> {
+        let polls = self.schedule().into_iter().filter_map(|(key, every)| {
+            self.poll_node(&key)?;
+            let poll = self.live.polls.get(&key);
+            match poll {
+                Some(Poll { sent_at: Some(_), .. }) => None,
+                Some(Poll { last: Some(last), .. }) => Some(after(*last, every)),
+                _ => Some(now),
+            }
+        });
+        let every: std::collections::BTreeMap<&str, u64> =
+            self.state.plan.logs.iter().map(|l| (l.id.as_str(), l.every)).collect();
+        let tails = self.live.tails.iter().filter_map(|((source, node), tail)| {
+            let ready = self.state.connection(node).is_ready() && !tail.in_flight;
+            let on = self.state.run.is_some() && !self.state.phase.is_terminal();
+            (ready && on).then(|| after(tail.last.unwrap_or(now), *every.get(source.as_str()).unwrap_or(&30)))
+        });
+        polls.chain(tails).chain(self.next_observation()).min()
+    }
+
+    pub(super) fn polled(
+        &mut self,
+        turn: &mut Turn,
+        key: ReadKey,
+        node: NodeName,
+        answer: Answer,
+        now: Timestamp,
+    ) {
+        let poll = self.live.polls.entry(key.clone()).or_default();
+        poll.sent_at = None;
+        let ok = matches!(answer, Answer::Facts(_));
+        if ok {
+            poll.fresh = Some(now);
+            poll.failures = 0;
+            poll.avoid = None;
+        } else {
+            poll.failures += 1;
+            poll.avoid = Some(node.clone());
+        }
+        if let Answer::Facts(json) = &answer {
+            self.note_view(turn, &key, json, now);
+        }
+        turn.pulses.push(Pulse { key, node, at: now, ok });
+    }
+
+    /// Last time a poll or a read of these facts gave an answer.
+    pub(super) fn fresh_at(&self, key: &ReadKey) -> Option<Timestamp> {
+        self.live.polls.get(key)?.fresh
+    }
+
+    /// What a record says about nodes, storage or the run, where it says something new.
+    pub(super) fn note_view(&mut self, turn: &mut Turn, key: &ReadKey, json: &Json, now: Timestamp) {
+        self.live.polls.entry(key.clone()).or_default().fresh = Some(now);
+        let d = self.state.plan.driver.clone();
+        if key.group == d.cluster
+            && let Ok(view) = serde_json::from_value::<ClusterView>(json.clone())
+        {
+            for node in view.nodes {
+                let known = self.state.machines.get(&node.name).and_then(|m| m.cluster.as_ref());
+                if known.is_none_or(|k| k.value != node) {
+                    self.emit(turn, ENGINE, Event::ClusterSeen { node }, now);
+                }
+            }
+        } else if key.group == d.host
+            && let (Some(node), Ok(host)) = (&key.node, serde_json::from_value::<HostView>(json.clone()))
+        {
+            let known = self.state.machines.get(node).and_then(|m| m.host.as_ref());
+            if known.is_none_or(|k| !same_host(&k.value, &host)) {
+                self.emit(turn, ENGINE, Event::HostSeen { node: node.clone(), host }, now);
+            }
+        } else if key.group == d.storage
+            && let Ok(view) = serde_json::from_value::<StorageView>(json.clone())
+        {
+            match &self.state.storage {
+                Some(s) if s.value.same_shape(&view) => {
+                    if s.value.bytes_left.abs_diff(view.bytes_left) >= SAMPLE_BYTES {
+                        let sample = Event::StorageSampled { bytes_left: view.bytes_left, jobs: view.jobs };
+                        self.emit(turn, ENGINE, sample, now);
+                    }
+                }
+                _ => self.emit(turn, ENGINE, Event::StorageSeen { view }, now),
+            }
+        } else if key.group == d.state
+            && let Ok(view) = serde_json::from_value::<DriverView>(json.clone())
+        {
+            // The same words again are news right after a start: they then speak of this run.
+            let stale = self.state.driver.as_ref().is_none_or(|s| {
+                s.value != view || self.state.run.as_ref().is_some_and(|r| s.at <= last_intent(r))
+            });
+            if stale {
+                self.emit(turn, ENGINE, Event::DriverSeen { view }, now);
+            }
+        } else if key.group == d.report
+            && let Ok(report) = serde_json::from_value::<DriverReport>(json.clone())
+            && self.state.report.as_ref().is_none_or(|s| s.value != report)
+        {
+            self.emit(turn, ENGINE, Event::ReportSeen { report }, now);
+        }
+    }
+}
+
+/// The last time something was asked of the driver.
+fn last_intent(run: &crate::core::state::Run) -> Timestamp {
+    run.steps.values().filter_map(|s| s.intended_at).max().unwrap_or(run.started_at)
+}
+
+/// Two answers of a host that differ in its clock only say the same.
+fn same_host(a: &HostView, b: &HostView) -> bool {
+    HostView { now_utc: b.now_utc, ..a.clone() } == *b
+}

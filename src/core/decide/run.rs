@@ -1,0 +1,422 @@
+//! The run: from the start intent through the driver, the proof and the irreversible steps to its end
+//! (run-safety-model 3, 8, 10).
+
+use jiff::Timestamp;
+
+use super::{Decider, Effect, Turn, after};
+use crate::core::command::{before_keys, keys_of};
+use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome};
+use crate::core::name::OpId;
+use crate::core::plan::{Moment, Step, StepKind};
+use crate::core::run::{PauseReason, Phase, RunVerdict, UnitState};
+use crate::core::state::CommitState;
+use crate::core::view::{OpVerdict, OpView};
+
+/// Seconds between two looks at a detached operation.
+const OBSERVE_EVERY: u64 = 20;
+
+/// Nodes that may fail before the run pauses (run-safety-model 9.2, cluster default).
+const MAX_FAILED: usize = 0;
+
+impl Decider {
+    pub(super) fn settle_run(&mut self, turn: &mut Turn, now: Timestamp) {
+        match self.state.phase.clone() {
+            Phase::Acquiring => self.acquire(turn, now),
+            Phase::Running | Phase::Pausing | Phase::Stopping => self.advance(turn, now),
+            Phase::AwaitingCommit => self.settle_commits(turn, now),
+            Phase::Finalising => self.finalise(turn, now),
+            _ => {}
+        }
+    }
+
+    /// No run is started beside another one.
+    fn acquire(&mut self, turn: &mut Turn, now: Timestamp) {
+        let asked = self.fresh_at(&self.driver_key()) > self.state.phase_since;
+        let Some(seen) = self.state.driver.as_ref().filter(|_| asked) else {
+            return;
+        };
+        let name = &self.state.plan.driver.name;
+        if seen.value.is_idle() {
+            return self.phase(turn, ENGINE, Phase::Running, "no other run is going on", now);
+        }
+        let why = match &seen.value.run {
+            Some(r) => format!("another {name} run is going on, driven by {}: it must end first", r.orchestrator),
+            None => format!("{name} says {}: its last run must be cleared first", seen.value.state),
+        };
+        self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), &why, now);
+    }
+
+    fn advance(&mut self, turn: &mut Turn, now: Timestamp) {
+        let Some(step) = self.state.current_step().and_then(|s| self.state.plan.step(s)).cloned() else {
+            return self.phase(turn, ENGINE, Phase::Finalising, "every step is done", now);
+        };
+        match step.kind {
+            StepKind::Delegate => self.delegate(turn, &step, now),
+            StepKind::Verify => self.verify(turn, &step, now),
+            StepKind::Commit => {
+                let why = "every node is done and proved; the steps that cannot be undone wait for you";
+                self.phase(turn, ENGINE, Phase::AwaitingCommit, why, now);
+            }
+        }
+    }
+
+    fn delegate(&mut self, turn: &mut Turn, step: &Step, now: Timestamp) {
+        let known = self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)).cloned().unwrap_or_default();
+        let Some(op) = known.op.clone() else {
+            // A pause that arrives before anything was started needs no driver.
+            if self.state.phase != Phase::Running {
+                return self.delegate_ended(turn, step, false, "nothing was started", now);
+            }
+            let Some(node) = self.machine_for(step.on) else {
+                return;
+            };
+            let Some(script) = step.script.clone() else {
+                return;
+            };
+            let attempt = known.attempt + 1;
+            let op = self.op(&step.id, &node, attempt);
+            let intent =
+                Event::StepIntended { step: step.id.clone(), op: op.clone(), attempt, node: node.clone() };
+            self.emit(turn, ENGINE, intent, now);
+            self.live.ops.insert(op.clone());
+            turn.effects.push(Effect::Detach { op, node, script });
+            return;
+        };
+        if self.live.ops.contains(&op) {
+            return;
+        }
+        let verdict = known.seen.as_ref().map(|s| s.value.clone());
+        if known.started_at.is_none() {
+            // An intent without a result means maybe: look, never send again on doubt.
+            match verdict {
+                Some(
+                    OpVerdict::Running
+                    | OpVerdict::Ended { .. }
+                    | OpVerdict::Died
+                    | OpVerdict::InterruptedByReboot,
+                ) => {
+                    self.emit(turn, ENGINE, Event::StepStarted { step: step.id.clone(), op }, now);
+                }
+                Some(OpVerdict::NotStarted) => {
+                    if let (Some(node), Some(script)) = (known.node.clone(), step.script.clone()) {
+                        self.live.ops.insert(op.clone());
+                        turn.effects.push(Effect::Detach { op, node, script });
+                    }
+                }
+                Some(OpVerdict::Unknown) | None => self.look_at(turn, &op, &known.node, now),
+            }
+            return;
+        }
+        if self.state.run.as_ref().is_some_and(|r| r.units.values().all(|u| u.state.is_good())) {
+            let count = self.state.plan.nodes.len();
+            return self.delegate_ended(turn, step, true, &format!("{count} of {count} nodes done"), now);
+        }
+        if let Some(message) = self.driver_gave_up(verdict.as_ref()) {
+            return self.delegate_ended(turn, step, false, &message, now);
+        }
+        if !matches!(verdict, Some(OpVerdict::Ended { .. })) {
+            self.look_at(turn, &op, &known.node, now);
+        }
+    }
+
+    /// Why nothing more comes of this attempt, where that is so.
+    fn driver_gave_up(&self, verdict: Option<&OpVerdict>) -> Option<String> {
+        let run = self.state.run.as_ref()?;
+        let driver = self.state.driver.as_ref()?;
+        let spoke = driver.at > self.delegate_intended_at()?;
+        let name = &self.state.plan.driver.name;
+        // The task itself failed before a run began: there is no report to wait for.
+        if let Some(OpVerdict::Ended { code, why, message }) = verdict
+            && *code != 0
+            && spoke
+            && driver.value.is_idle()
+            && self.own_report().is_none()
+        {
+            let message = message.as_deref().unwrap_or(why);
+            return Some(format!("{name} could not start: {message}"));
+        }
+        if spoke && driver.value.state == "RunFailed" {
+            return Some(format!("{name} says RunFailed: the run must be recovered"));
+        }
+        let report = self.own_report().filter(|_| spoke && driver.value.is_idle())?;
+        // Nodes that are on their way back end by themselves; only then is the attempt over.
+        if run.units.values().any(|u| u.state.in_work() && !u.state.is_bad()) {
+            return None;
+        }
+        let status = report.status.as_deref().unwrap_or("no status");
+        let bad: Vec<&str> = run.units.iter().filter(|(_, u)| u.state.is_bad()).map(|(n, _)| n.as_str()).collect();
+        Some(match (&run.first_error, bad.as_slice()) {
+            (Some(first), _) => format!("{name} ended with {status}; first error: {}", first.value),
+            (None, []) => format!("{name} ended with {status}"),
+            (None, bad) => format!("{name} ended with {status}; look at {}", bad.join(", ")),
+        })
+    }
+
+    fn delegate_ended(&mut self, turn: &mut Turn, step: &Step, ok: bool, message: &str, now: Timestamp) {
+        let phase = self.state.phase.clone();
+        let ended = Event::StepEnded { step: step.id.clone(), ok, message: message.to_owned() };
+        self.emit(turn, ENGINE, ended, now);
+        if ok {
+            if phase == Phase::Pausing {
+                self.phase(turn, ENGINE, Phase::Paused(PauseReason::Operator), "every node is done", now);
+            }
+            return;
+        }
+        let failed = self.state.run.as_ref().map_or(0, |r| {
+            r.units.values().filter(|u| matches!(u.state, UnitState::Failed | UnitState::RolledBack)).count()
+        });
+        match phase {
+            Phase::Stopping => {
+                let left = self.nodes_left();
+                let message = format!("stopped with {left} of {} nodes not done", self.state.plan.nodes.len());
+                self.emit(turn, ENGINE, Event::RunEnded { verdict: RunVerdict::Stopped, message }, now);
+            }
+            Phase::Pausing => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Operator), message, now),
+            _ if failed > MAX_FAILED => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Budget), message, now),
+            _ => self.phase(turn, ENGINE, Phase::Paused(PauseReason::NeedsDecision), message, now),
+        }
+    }
+
+    fn look_at(&mut self, turn: &mut Turn, op: &OpId, node: &Option<crate::core::name::NodeName>, now: Timestamp) {
+        let Some(node) = node.clone().filter(|n| self.state.connection(n).is_ready()) else {
+            return;
+        };
+        let due = self.live.observed_at.get(op).is_none_or(|at| after(*at, OBSERVE_EVERY) <= now);
+        if due && self.live.observing.insert(op.clone()) {
+            self.live.observed_at.insert(op.clone(), now);
+            turn.effects.push(Effect::Observe { op: op.clone(), node });
+        }
+    }
+
+    /// When a detached operation is looked at again.
+    pub(super) fn next_observation(&self) -> Option<Timestamp> {
+        let under_way = matches!(self.state.phase, Phase::Running | Phase::Pausing | Phase::Stopping);
+        let step = self.state.current_step().filter(|_| under_way)?;
+        let s = self.state.run.as_ref()?.steps.get(step)?;
+        let op = s.op.as_ref()?;
+        let ended = matches!(s.seen.as_ref().map(|s| &s.value), Some(OpVerdict::Ended { .. }));
+        let answers = s.node.as_ref().is_some_and(|n| self.state.connection(n).is_ready());
+        if ended || !answers || self.live.observing.contains(op) || self.live.ops.contains(op) {
+            return None;
+        }
+        Some(self.live.observed_at.get(op).map_or(Timestamp::MIN, |at| after(*at, OBSERVE_EVERY)))
+    }
+
+    fn verify(&mut self, turn: &mut Turn, step: &Step, now: Timestamp) {
+        let keys = keys_of(&self.state, Moment::After);
+        let intended = self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)).and_then(|s| s.intended_at);
+        let open_op = self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)).and_then(|s| s.op.clone());
+        if open_op.is_none() {
+            let attempt = self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)).map_or(1, |s| s.attempt + 1);
+            let Some(node) = self.state.any_node(&[]) else {
+                return;
+            };
+            let op = self.op(&step.id, &node, attempt);
+            self.emit(turn, ENGINE, Event::StepIntended { step: step.id.clone(), op, attempt, node }, now);
+            self.want(turn, ENGINE, &keys, &step.title, now);
+            return;
+        }
+        let Some(intended) = intended else { return };
+        let judged = keys
+            .iter()
+            .all(|k| !self.state.is_open(k) && self.state.verdict_of(k).is_some_and(|v| v.at >= intended));
+        if !judged {
+            return;
+        }
+        let blocking: Vec<String> = keys
+            .iter()
+            .filter(|k| self.state.blocks(k, now))
+            .map(|k| {
+                let title = self.state.plan.check(&k.check).map_or(k.check.as_str(), |c| c.title.as_str());
+                k.node.as_ref().map_or_else(|| title.to_owned(), |n| format!("{title} ({n})"))
+            })
+            .collect();
+        let ok = blocking.is_empty();
+        let message = if ok {
+            format!("{} of {} proofs hold", keys.len(), keys.len())
+        } else {
+            format!("not proved: {}", blocking.join(", "))
+        };
+        let pausing = self.state.phase != Phase::Running;
+        self.emit(turn, ENGINE, Event::StepEnded { step: step.id.clone(), ok, message: message.clone() }, now);
+        if !ok {
+            self.phase(turn, ENGINE, Phase::Paused(PauseReason::NeedsDecision), &message, now);
+        } else if pausing {
+            self.phase(turn, ENGINE, Phase::Paused(PauseReason::Operator), "every node is done and proved", now);
+        }
+    }
+
+    fn settle_commits(&mut self, turn: &mut Turn, now: Timestamp) {
+        // The engine ended between the intent and its result: the level is read, the step never sent again on doubt.
+        let doubtful: Vec<(String, OpId)> = self
+            .state
+            .run
+            .iter()
+            .flat_map(|r| &r.commits)
+            .filter_map(|(step, c)| match c {
+                CommitState::Intended { op, .. } if !self.live.ops.contains(op) => {
+                    Some((step.clone(), op.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        for (step, op) in doubtful {
+            let probe = self.state.plan.step(&step).and_then(|s| s.probe.clone());
+            let Some(probe) = probe else { continue };
+            let keys = self.keys_of_group(&probe.facts);
+            let reads: Vec<_> = keys.iter().map(|k| self.state.reads.get(k)).collect();
+            let intended = self.state.run.as_ref().and_then(|r| match r.commits.get(&step) {
+                Some(CommitState::Intended { at, .. }) => Some(*at),
+                _ => None,
+            });
+            let fresh = reads.iter().all(|r| {
+                r.is_some_and(|r| !r.is_open() && r.at.zip(intended).is_some_and(|(read, intent)| read > intent))
+            });
+            if fresh {
+                let (ok, message) = match self.judge.probe(&self.state, &step) {
+                    Ok(true) => (true, "happened, as read afterwards".to_owned()),
+                    Ok(false) => (false, "did not happen, as read afterwards".to_owned()),
+                    Err(_) => continue,
+                };
+                self.emit(turn, ENGINE, Event::CommitEnded { step, op, ok, message }, now);
+            } else if !reads.iter().any(|r| r.is_some_and(|r| r.is_open())) {
+                self.want_reads(turn, ENGINE, keys, "did the step happen", now);
+            }
+        }
+        if self.state.current_step().is_none() {
+            self.phase(turn, ENGINE, Phase::Finalising, "every step is done or left for later", now);
+        }
+    }
+
+    fn finalise(&mut self, turn: &mut Turn, now: Timestamp) {
+        let Some(run) = &self.state.run else { return };
+        let deferred = run.commits.values().filter(|c| matches!(c, CommitState::Deferred { .. })).count();
+        let nodes = self.state.plan.nodes.len();
+        let after_warnings = keys_of(&self.state, Moment::After)
+            .iter()
+            .filter(|k| {
+                self.state
+                    .verdict_of(k)
+                    .is_some_and(|v| matches!(v.value.outcome, Outcome::Warn | Outcome::CouldNotTell))
+            })
+            .count();
+        let waived = before_keys(&self.state).iter().filter(|k| self.state.waiver(k, now).is_some()).count();
+        let version = &self.state.plan.target.version;
+        let mut message = format!("{nodes} of {nodes} nodes at {version}, proved");
+        if deferred > 0 {
+            message.push_str(&format!("; {deferred} irreversible steps left for later"));
+        }
+        if waived > 0 {
+            message.push_str(&format!("; {waived} waived"));
+        }
+        if after_warnings > 0 {
+            message.push_str(&format!("; {after_warnings} to look at"));
+        }
+        let verdict =
+            if waived + after_warnings > 0 { RunVerdict::SucceededWithIssues } else { RunVerdict::Succeeded };
+        self.emit(turn, ENGINE, Event::RunEnded { verdict, message }, now);
+    }
+
+    pub(super) fn op_detached(&mut self, turn: &mut Turn, op: OpId, answer: Answer, now: Timestamp) {
+        self.live.ops.remove(&op);
+        let Some(step) = self.step_of(&op) else {
+            return;
+        };
+        match answer {
+            Answer::Facts(_) => self.emit(turn, ENGINE, Event::StepStarted { step, op }, now),
+            // It threw before it was started, or it was never sent: nothing runs.
+            Answer::Failed(Failure { kind: FailureKind::Threw | FailureKind::NotSent, message, .. }) => {
+                if let Some(s) = self.state.plan.step(&step).cloned() {
+                    self.delegate_ended(
+                        turn,
+                        &s,
+                        false,
+                        &format!("{} could not be started: {message}", s.title),
+                        now,
+                    );
+                }
+            }
+            // Maybe it runs: the files on the node tell.
+            Answer::Failed(_) => {}
+        }
+    }
+
+    pub(super) fn op_observed(
+        &mut self,
+        turn: &mut Turn,
+        op: OpId,
+        answer: Result<OpView, Failure>,
+        now: Timestamp,
+    ) {
+        self.live.observing.remove(&op);
+        let Ok(view) = answer else { return };
+        let verdict = view.verdict();
+        let known = self
+            .step_of(&op)
+            .and_then(|s| self.state.run.as_ref()?.steps.get(&s)?.seen.as_ref().map(|s| s.value.clone()));
+        if known.as_ref() != Some(&verdict) {
+            self.emit(turn, ENGINE, Event::OpSeen { op, verdict }, now);
+        }
+    }
+
+    pub(super) fn op_ran(&mut self, turn: &mut Turn, op: OpId, took_ms: u64, answer: Answer, now: Timestamp) {
+        self.live.ops.remove(&op);
+        if self.state.fixes.contains_key(&op) {
+            return self.fix_ended(turn, op, took_ms, answer, now);
+        }
+        let commit = self.state.run.iter().flat_map(|r| &r.commits).find_map(|(step, c)| match c {
+            CommitState::Intended { op: o, .. } if *o == op => Some(step.clone()),
+            _ => None,
+        });
+        if let Some(step) = commit {
+            match answer {
+                Answer::Facts(json) => {
+                    let message = short(&json);
+                    self.emit(turn, ENGINE, Event::CommitEnded { step, op, ok: true, message }, now);
+                }
+                Answer::Failed(Failure { kind: FailureKind::Threw | FailureKind::NotSent, message, .. }) => {
+                    self.emit(turn, ENGINE, Event::CommitEnded { step, op, ok: false, message }, now);
+                }
+                // Doubtful: settled by its probe.
+                Answer::Failed(_) => {}
+            }
+            return;
+        }
+        if self.state.run.as_ref().is_some_and(|r| r.stopping.as_ref() == Some(&op)) {
+            let failed = matches!(answer, Answer::Failed(_));
+            let why = match &answer {
+                Answer::Failed(f) => f.message.clone(),
+                Answer::Facts(_) => String::new(),
+            };
+            self.emit(turn, ENGINE, Event::DriverStopAnswered { op, answer }, now);
+            // Refused: the run goes on, and says why it could not be stopped.
+            if failed && matches!(self.state.phase, Phase::Pausing | Phase::Stopping) {
+                let idle = self.state.driver.as_ref().is_some_and(|d| d.value.is_idle());
+                if !idle {
+                    let name = self.state.plan.driver.name.clone();
+                    self.phase(turn, ENGINE, Phase::Running, &format!("{name} could not be stopped: {why}"), now);
+                }
+            }
+        }
+    }
+
+    fn step_of(&self, op: &OpId) -> Option<String> {
+        let run = self.state.run.as_ref()?;
+        run.steps.iter().find(|(_, s)| s.op.as_ref() == Some(op)).map(|(id, _)| id.clone())
+    }
+}
+
+/// A record in a few words: `level 12, upgrade_version 32772`.
+fn short(json: &serde_json::Value) -> String {
+    match json {
+        serde_json::Value::Object(o) => o
+            .iter()
+            .map(|(k, v)| match v {
+                serde_json::Value::String(s) => format!("{k} {s}"),
+                other => format!("{k} {other}"),
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
+        other => other.to_string(),
+    }
+}

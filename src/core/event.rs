@@ -1,0 +1,308 @@
+//! What happened. Past tense, immutable, numbered and time-stamped by the engine: the only thing that is persisted.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::connection::Connection;
+use super::name::{NodeName, OpId};
+use super::run::{Phase, RunVerdict, UnitState};
+use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
+
+/// An event with its number and circumstances.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// The only order there is.
+    pub seq: u64,
+    /// When, by the engine's clock (UTC). For people; never compared between machines.
+    pub at: Timestamp,
+    /// Who caused it: `engine`, or the login of a person.
+    pub actor: String,
+    pub event: Event,
+}
+
+/// The actor of what the engine does by itself.
+pub const ENGINE: &str = "engine";
+
+/// Which facts: a group, and the machine they are about; no machine = the whole cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ReadKey {
+    pub group: String,
+    pub node: Option<NodeName>,
+}
+
+/// Which verdict: a check, and the node it is about; no node = the cluster or the coordinator.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct VerdictKey {
+    pub check: String,
+    pub node: Option<NodeName>,
+}
+
+/// What came back from a read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// The record.
+    Facts(Json),
+    /// No record: every check that needs it could not tell.
+    Failed(Failure),
+}
+
+/// Why a script gave no answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    pub kind: FailureKind,
+    /// The error id where PowerShell gave one: `ClusterAccessDenied,Microsoft…`. Matched by its beginning only.
+    pub id: Option<String>,
+    /// The error in words, cleaned.
+    pub message: String,
+    /// Line of the script and its text, where known.
+    pub at: Option<String>,
+}
+
+/// How a script failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The script threw. Nothing of it is doubtful: it ended there.
+    Threw,
+    /// It did not end in time, and was stopped.
+    TimedOut,
+    /// The connection or the worker ended under it: it may have run on.
+    Indeterminate,
+    /// It was never sent.
+    NotSent,
+    /// It answered, but not in the shape that was asked for.
+    Misshapen,
+}
+
+/// The outcome of a check, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    NotApplicable,
+    Pass,
+    Warn,
+    /// Never counts as pass.
+    CouldNotTell,
+    Fail,
+}
+
+/// A judged check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub outcome: Outcome,
+    /// What was seen, in a few words.
+    pub observed: Option<String>,
+    /// Rows of evidence.
+    pub detail: Vec<String>,
+    /// Why it could not be told.
+    pub why: Option<String>,
+    /// When the oldest fact it used was read.
+    pub facts_at: Option<Timestamp>,
+}
+
+/// A blocker that a person took upon themselves (run-safety-model 9.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waiver {
+    pub key: VerdictKey,
+    pub reason: String,
+    pub by: String,
+    pub expires: Timestamp,
+}
+
+/// One condition of a proof, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProofItem {
+    pub title: String,
+    pub holds: bool,
+    /// Why not, where it does not.
+    pub why: Option<String>,
+}
+
+/// What the plan was sealed as.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sealed {
+    pub plan_sha256: String,
+    pub runbook: String,
+    pub cluster: String,
+    pub nodes: Vec<NodeName>,
+}
+
+/// Which engine writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EngineInfo {
+    pub version: String,
+    /// Machine and login it runs under.
+    pub host: String,
+    pub user: String,
+    /// How many seconds of the engine's clock pass in one real second. 1 but in the lab and the demo.
+    pub scale: f64,
+    /// Machines are imitated: the screen says so.
+    pub imitated: bool,
+}
+
+/// Everything that can happen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "k", content = "d")]
+pub enum Event {
+    #[serde(rename = "engine.start")]
+    EngineStarted(EngineInfo),
+    #[serde(rename = "plan.sealed")]
+    PlanSealed(Sealed),
+    #[serde(rename = "node.connection")]
+    ConnectionChanged { node: NodeName, connection: Connection },
+
+    #[serde(rename = "facts.asked")]
+    FactsAsked { key: ReadKey, attempt: u32, asked: NodeName },
+    #[serde(rename = "facts.read")]
+    FactsRead { key: ReadKey, attempt: u32, asked: NodeName, took_ms: u64, answer: Answer },
+    #[serde(rename = "check.result")]
+    CheckJudged { key: VerdictKey, verdict: Verdict },
+    #[serde(rename = "check.retry")]
+    ReadsWanted { keys: Vec<ReadKey>, why: String },
+    #[serde(rename = "check.summary")]
+    ChecksEnded { blocking: u32, warnings: u32, passed: u32 },
+    #[serde(rename = "waiver.add")]
+    Waived(Waiver),
+
+    #[serde(rename = "fix.intent")]
+    FixIntended { op: OpId, key: VerdictKey, node: NodeName },
+    #[serde(rename = "fix.done")]
+    FixEnded { op: OpId, took_ms: u64, answer: Answer },
+
+    #[serde(rename = "phase")]
+    PhaseChanged { to: Phase, why: String },
+    #[serde(rename = "run.start.intent")]
+    StartIntended { baseline: BTreeMap<NodeName, HostView> },
+    #[serde(rename = "step.intent")]
+    StepIntended { step: String, op: OpId, attempt: u32, node: NodeName },
+    #[serde(rename = "step.started")]
+    StepStarted { step: String, op: OpId },
+    #[serde(rename = "op.seen")]
+    OpSeen { op: OpId, verdict: OpVerdict },
+    #[serde(rename = "step.ended")]
+    StepEnded { step: String, ok: bool, message: String },
+
+    #[serde(rename = "node.cluster")]
+    ClusterSeen { node: ClusterNode },
+    #[serde(rename = "node.host")]
+    HostSeen { node: NodeName, host: HostView },
+    #[serde(rename = "storage.seen")]
+    StorageSeen { view: StorageView },
+    #[serde(rename = "storage.sample")]
+    StorageSampled { bytes_left: u64, jobs: Vec<String> },
+    #[serde(rename = "driver.seen")]
+    DriverSeen { view: DriverView },
+    #[serde(rename = "driver.report")]
+    ReportSeen { report: DriverReport },
+    #[serde(rename = "unit.state")]
+    UnitChanged { node: NodeName, to: UnitState, why: String },
+
+    #[serde(rename = "pause.request")]
+    PauseRequested { op: OpId },
+    #[serde(rename = "stop.intent")]
+    StopIntended { op: OpId },
+    #[serde(rename = "driver.stop")]
+    DriverStopAnswered { op: OpId, answer: Answer },
+    #[serde(rename = "resume")]
+    Resumed { step: Option<String> },
+
+    #[serde(rename = "proof.asked")]
+    ProofAsked { step: String },
+    #[serde(rename = "proof.taken")]
+    ProofTaken { step: String, items: Vec<ProofItem> },
+    #[serde(rename = "commit.intent")]
+    CommitIntended { step: String, op: OpId, node: NodeName, typed: String, reason: String, proof: Vec<ProofItem> },
+    #[serde(rename = "commit.done")]
+    CommitEnded { step: String, op: OpId, ok: bool, message: String },
+    #[serde(rename = "commit.deferred")]
+    CommitDeferred { step: String },
+    #[serde(rename = "run.end")]
+    RunEnded { verdict: RunVerdict, message: String },
+}
+
+/// When a record must be on disk (run-safety-model 7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// Written within a second, never synced.
+    BestEffort,
+    /// Synced within 250 ms.
+    Batch,
+    /// Synced before anything that follows from it.
+    Sync,
+}
+
+impl Event {
+    /// The class of this event.
+    pub fn durability(&self) -> Durability {
+        use Event::*;
+        match self {
+            FactsAsked { .. } | StorageSampled { .. } | ProofAsked { .. } => Durability::BestEffort,
+            ConnectionChanged { .. }
+            | FactsRead { .. }
+            | CheckJudged { .. }
+            | ReadsWanted { .. }
+            | ChecksEnded { .. }
+            | ClusterSeen { .. }
+            | HostSeen { .. }
+            | StorageSeen { .. }
+            | DriverSeen { .. }
+            | ReportSeen { .. }
+            | UnitChanged { .. }
+            | OpSeen { .. }
+            | ProofTaken { .. } => Durability::Batch,
+            EngineStarted(_)
+            | PlanSealed(_)
+            | Waived(_)
+            | FixIntended { .. }
+            | FixEnded { .. }
+            | PhaseChanged { .. }
+            | StartIntended { .. }
+            | StepIntended { .. }
+            | StepStarted { .. }
+            | StepEnded { .. }
+            | PauseRequested { .. }
+            | StopIntended { .. }
+            | DriverStopAnswered { .. }
+            | Resumed { .. }
+            | CommitIntended { .. }
+            | CommitEnded { .. }
+            | CommitDeferred { .. }
+            | RunEnded { .. } => Durability::Sync,
+        }
+    }
+
+    /// The unit the event is about, for the journal's index.
+    pub fn unit(&self) -> Option<&NodeName> {
+        use Event::*;
+        match self {
+            ConnectionChanged { node, .. } | HostSeen { node, .. } | UnitChanged { node, .. } => Some(node),
+            FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
+            FactsAsked { key, .. } | FactsRead { key, .. } => key.node.as_ref(),
+            CheckJudged { key, .. } => key.node.as_ref(),
+            ClusterSeen { node } => Some(&node.name),
+            _ => None,
+        }
+    }
+
+    /// The operation the event is about.
+    pub fn op(&self) -> Option<&OpId> {
+        use Event::*;
+        match self {
+            FixIntended { op, .. }
+            | FixEnded { op, .. }
+            | StepIntended { op, .. }
+            | StepStarted { op, .. }
+            | OpSeen { op, .. }
+            | PauseRequested { op }
+            | StopIntended { op }
+            | DriverStopAnswered { op, .. }
+            | CommitIntended { op, .. }
+            | CommitEnded { op, .. } => Some(op),
+            _ => None,
+        }
+    }
+}

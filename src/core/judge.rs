@@ -1,0 +1,240 @@
+//! Verdicts from facts. Judging again costs no call.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use super::event::{Answer, FailureKind, Outcome, ProofItem, ReadKey, Verdict, VerdictKey};
+use super::expr::{Compiled, NoValue, Scope};
+use super::name::NodeName;
+use super::plan::{Check, Expr, Place, Plan, Scope as CheckScope, Severity};
+use super::state::{Reading, State};
+
+/// Rows of evidence kept for one verdict.
+const DETAIL_ROWS: usize = 200;
+
+/// Compiled expressions of a plan, by their text.
+#[derive(Debug, Default)]
+pub struct Judge(HashMap<String, Compiled>);
+
+impl Judge {
+    /// Compiles every expression of a plan. One that does not compile has no value, so its check could not tell;
+    /// the loader refuses such a runbook long before.
+    pub fn new(plan: &Plan) -> Self {
+        let checks = plan.checks.iter().flat_map(|c| {
+            [Some(&c.pass), c.applies.as_ref(), c.warn.as_ref(), c.observed.as_ref(), c.detail.as_ref()]
+                .into_iter()
+                .flatten()
+        });
+        let steps =
+            plan.steps.iter().flat_map(|s| s.proof.iter().map(|p| &p.pass).chain(s.probe.iter().map(|p| &p.done)));
+        let compiled =
+            checks.chain(steps).filter_map(|e| Some((e.0.clone(), Compiled::new(&e.0).ok()?))).collect();
+        Self(compiled)
+    }
+
+    /// The verdict that follows from the facts in the state.
+    pub fn verdict(&self, state: &State, key: &VerdictKey) -> Option<Verdict> {
+        let check = state.plan.check(&key.check)?;
+        let keys = state.reads_of(key);
+        let facts_at = keys.iter().filter_map(|k| state.reads.get(k)?.at).min();
+        let base =
+            Verdict { outcome: Outcome::CouldNotTell, observed: None, detail: Vec::new(), why: None, facts_at };
+        let scope = match self.scope(state, check, key.node.as_ref()) {
+            Ok(scope) => scope,
+            Err(why) => {
+                return Some(Verdict { why: Some(why), ..base });
+            }
+        };
+        let holds = |e: &Expr| self.holds(e, &scope);
+        let outcome = (|| {
+            if let Some(applies) = &check.applies
+                && !holds(applies)?
+            {
+                return Ok(Outcome::NotApplicable);
+            }
+            if holds(&check.pass)? {
+                return Ok(Outcome::Pass);
+            }
+            let mild = match &check.warn {
+                Some(warn) => holds(warn)?,
+                None => false,
+            };
+            Ok(if mild || check.severity != Severity::Blocker { Outcome::Warn } else { Outcome::Fail })
+        })();
+        Some(match outcome {
+            Ok(outcome) => Verdict {
+                outcome,
+                observed: check.observed.as_ref().and_then(|e| self.text(e, &scope)),
+                detail: check.detail.as_ref().map_or_else(Vec::new, |e| self.rows(e, &scope)),
+                ..base
+            },
+            Err(NoValue(why)) => Verdict { why: Some(why), ..base },
+        })
+    }
+
+    /// Every condition of a step's proof.
+    pub fn proof(&self, state: &State, step: &str) -> Vec<ProofItem> {
+        let Some(step) = state.plan.step(step) else {
+            return Vec::new();
+        };
+        step.proof
+            .iter()
+            .map(|p| {
+                let held = self
+                    .facts_scope(state, &p.facts, CheckScope::Cluster, None)
+                    .and_then(|s| self.holds(&p.pass, &s).map_err(|NoValue(why)| why));
+                ProofItem { title: p.title.clone(), holds: held == Ok(true), why: held.err() }
+            })
+            .collect()
+    }
+
+    /// Whether a step already happened, by its probe; an error where that cannot be told.
+    ///
+    /// # Errors
+    /// The facts are not there, or the expression has no value.
+    pub fn probe(&self, state: &State, step: &str) -> Result<bool, String> {
+        let probe = state.plan.step(step).and_then(|s| s.probe.as_ref()).ok_or("the step has no probe")?;
+        let scope = self.facts_scope(state, std::slice::from_ref(&probe.facts), CheckScope::Cluster, None)?;
+        self.holds(&probe.done, &scope).map_err(|NoValue(why)| why)
+    }
+
+    fn holds(&self, expr: &Expr, scope: &Scope) -> Result<bool, NoValue> {
+        self.compiled(expr)?.holds(scope)
+    }
+
+    fn text(&self, expr: &Expr, scope: &Scope) -> Option<String> {
+        match self.compiled(expr).and_then(|e| e.eval(scope)) {
+            Ok(Json::String(s)) => Some(s),
+            Ok(Json::Null) => Some("absent".into()),
+            Ok(other) => Some(other.to_string()),
+            Err(_) => None,
+        }
+    }
+
+    fn rows(&self, expr: &Expr, scope: &Scope) -> Vec<String> {
+        let Ok(Json::Array(rows)) = self.compiled(expr).and_then(|e| e.eval(scope)) else {
+            return Vec::new();
+        };
+        rows.into_iter()
+            .take(DETAIL_ROWS)
+            .map(|r| match r {
+                Json::String(s) => s,
+                other => other.to_string(),
+            })
+            .collect()
+    }
+
+    fn compiled(&self, expr: &Expr) -> Result<&Compiled, NoValue> {
+        self.0.get(&expr.0).ok_or_else(|| NoValue(format!("`{}` does not compile", expr.0)))
+    }
+
+    fn scope(&self, state: &State, check: &Check, node: Option<&NodeName>) -> Result<Scope, String> {
+        self.facts_scope(state, &check.facts, check.scope, node)
+    }
+
+    /// Every fact group as a variable of its name: a record, or where a cluster check uses a group that is read on each
+    /// node a list of records with `node` added.
+    fn facts_scope(
+        &self,
+        state: &State,
+        groups: &[String],
+        scope: CheckScope,
+        node: Option<&NodeName>,
+    ) -> Result<Scope, String> {
+        let plan = &state.plan;
+        let mut out = Scope::default();
+        out.set("target", &target(plan));
+        out.set("set", &json!(plan.settings));
+        out.set("cluster_name", &json!(plan.cluster));
+        out.set("node_names", &json!(plan.nodes));
+        out.set("node_name", &json!(node));
+        out.set("coordinator_name", &json!(plan.coordinator));
+        for id in groups {
+            let Some(group) = plan.fact_group(id) else {
+                return Err(format!("there is no fact group `{id}`"));
+            };
+            let one = |node: Option<NodeName>| facts(state, id, node);
+            let value = match (group.on, scope) {
+                (Place::AnyNode, _) => one(None)?.clone(),
+                (Place::Coordinator, _) | (Place::Everywhere, CheckScope::Coordinator) => {
+                    let coordinator = plan.coordinator.clone().ok_or("the inventory names no coordinator")?;
+                    one(Some(coordinator))?.clone()
+                }
+                (_, CheckScope::EachNode) => one(node.cloned())?.clone(),
+                (place, _) => {
+                    let all: Vec<&NodeName> = if place == Place::Everywhere {
+                        plan.machines().collect()
+                    } else {
+                        plan.nodes.iter().collect()
+                    };
+                    let mut rows = Vec::with_capacity(all.len());
+                    for n in all {
+                        let mut row = one(Some(n.clone()))?.clone();
+                        if let Json::Object(o) = &mut row {
+                            o.insert("node".into(), json!(n));
+                        }
+                        rows.push(row);
+                    }
+                    Json::Array(rows)
+                }
+            };
+            out.set(id, &value);
+        }
+        Ok(out)
+    }
+}
+
+/// The target as expressions see it.
+pub fn target(plan: &Plan) -> Json {
+    let t = &plan.target;
+    json!({
+        "version": t.version, "build": t.build, "from_version": t.from_version, "from_build": t.from_build,
+        "min_ubr": t.min_ubr, "media": t.media,
+    })
+}
+
+fn facts<'a>(state: &'a State, group: &str, node: Option<NodeName>) -> Result<&'a Json, String> {
+    let on = node.as_ref().map_or_else(String::new, |n| format!("{n}: "));
+    match state.reads.get(&ReadKey { group: group.to_owned(), node }) {
+        Some(Reading { answer: Some(Answer::Facts(json)), .. }) => Ok(json),
+        Some(Reading { answer: Some(Answer::Failed(f)), .. }) => {
+            let how = match f.kind {
+                FailureKind::Threw => "the read failed",
+                FailureKind::TimedOut => "no answer in time",
+                FailureKind::Indeterminate => "the connection ended under it",
+                FailureKind::NotSent => "not reached",
+                FailureKind::Misshapen => "unreadable answer",
+            };
+            Err(format!("{on}{how}: {}", f.message))
+        }
+        _ => Err(format!("{on}{group} was not read")),
+    }
+}
+
+impl Outcome {
+    /// The worst of several, as a list shows it.
+    pub fn worst(outcomes: impl Iterator<Item = Outcome>) -> Option<Outcome> {
+        outcomes.max()
+    }
+
+    /// One word for the screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::NotApplicable => "n/a",
+            Outcome::Warn => "warn",
+            Outcome::CouldNotTell => "could not tell",
+            Outcome::Fail => "fail",
+        }
+    }
+}
+
+/// The time after which a blocker must be proved again before the start (run-safety-model 3).
+pub const BLOCKER_FRESH_FOR: i64 = 600;
+
+/// Whether the facts behind a verdict are older than a start allows.
+pub fn is_stale(verdict: &Verdict, now: Timestamp) -> bool {
+    verdict.facts_at.is_none_or(|at| now.duration_since(at).as_secs() > BLOCKER_FRESH_FOR)
+}

@@ -1,0 +1,14 @@
+//! The truth: events, the state that follows from them, and every rule of an upgrade. Pure: no clock, no I/O, no async.
+
+pub mod apply;
+pub mod command;
+pub mod connection;
+pub mod decide;
+pub mod event;
+pub mod expr;
+pub mod judge;
+pub mod name;
+pub mod plan;
+pub mod run;
+pub mod state;
+pub mod view;

@@ -1,0 +1,385 @@
+//! The sealed plan of a run: what a runbook and an inventory become once everything is resolved. Pure data, kept beside
+//! the journal, never changed after sealing (run-safety-model 3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::name::NodeName;
+
+/// Everything a run needs to know, resolved and frozen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub runbook: RunbookInfo,
+    /// Name of the cluster, as it is typed to confirm irreversible steps.
+    pub cluster: String,
+    pub nodes: Vec<NodeName>,
+    /// The machine outside the cluster that drives a delegated run.
+    pub coordinator: Option<NodeName>,
+    pub target: Target,
+    /// Values that scripts and expressions may name, from the runbook and the inventory.
+    pub settings: BTreeMap<String, Json>,
+    pub facts: Vec<FactGroup>,
+    pub checks: Vec<Check>,
+    pub steps: Vec<Step>,
+    pub driver: Driver,
+    pub logs: Vec<LogSource>,
+    pub scripts: BTreeMap<ScriptId, Script>,
+    pub stages: BTreeMap<Stage, StageBudget>,
+}
+
+impl Plan {
+    /// The check of that id.
+    pub fn check(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|c| c.id == id)
+    }
+
+    /// The step of that id.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|s| s.id == id)
+    }
+
+    /// The fact group of that id.
+    pub fn fact_group(&self, id: &str) -> Option<&FactGroup> {
+        self.facts.iter().find(|f| f.id == id)
+    }
+
+    /// Nodes, then the coordinator: every machine that is talked to.
+    pub fn machines(&self) -> impl Iterator<Item = &NodeName> {
+        self.nodes.iter().chain(self.coordinator.iter())
+    }
+
+    /// Expected seconds of a stage; 0 where the runbook gives none.
+    pub fn expected(&self, stage: Stage) -> u64 {
+        self.stages.get(&stage).map_or(0, |b| b.expected)
+    }
+}
+
+/// Which runbook this is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunbookInfo {
+    pub id: String,
+    pub title: String,
+    /// A few words for the header, such as "22H2 → 23H2 by PowerShell".
+    pub short: String,
+    /// The document that it follows.
+    pub source: String,
+}
+
+/// The OS a run ends on, and the one it starts from. The numbers stand in the runbook only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Display version, such as `23H2`.
+    pub version: String,
+    pub build: u64,
+    pub from_version: String,
+    pub from_build: u64,
+    /// Least update revision of the old build, where a target asks for one.
+    pub min_ubr: Option<u64>,
+    /// Version of the installation media, such as `2503`.
+    pub media: Option<String>,
+    /// Last day of support, as text for people.
+    pub end_of_support: Option<String>,
+}
+
+/// Path of a script in its runbook, such as `facts/registry.ps1`.
+pub type ScriptId = String;
+
+/// One script, as it is sent: prelude and body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Script {
+    pub text: Arc<str>,
+    /// SHA-256 of the text, hex.
+    pub sha256: String,
+    /// Names of the arguments it gets, each found in the plan (see `Plan::argument`).
+    pub args: Vec<String>,
+    /// Seconds of real time after which it is stopped and its answer is *could not tell*.
+    pub timeout: u64,
+}
+
+/// Where something is read or done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// On every node of the cluster.
+    EachNode,
+    /// On one healthy node, for the whole cluster.
+    AnyNode,
+    /// On the machine that drives a delegated run.
+    Coordinator,
+    /// On every node and the coordinator.
+    Everywhere,
+}
+
+/// What one script reads in one call; many checks judge it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FactGroup {
+    pub id: String,
+    pub title: String,
+    pub on: Place,
+    pub script: ScriptId,
+    /// Takes minutes: gets a channel of its own, so that quick reads do not wait behind it.
+    pub slow: bool,
+}
+
+/// How much a failed check matters (azure-local-upgrade 2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The run does not start.
+    Blocker,
+    /// The run starts after it was seen.
+    Warning,
+    /// Good practice.
+    Recommended,
+}
+
+/// When a check is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// Readiness, before the run.
+    Before,
+    /// Proof, when the last node is done.
+    After,
+}
+
+/// Whom a verdict is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// One verdict for each node.
+    EachNode,
+    /// One verdict for the coordinator.
+    Coordinator,
+    /// One verdict for the cluster; groups read on each node are lists.
+    Cluster,
+}
+
+/// A CEL expression, kept as text; `judge` compiles it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Expr(pub String);
+
+/// One readiness or proof check: facts in, verdict out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    pub id: String,
+    pub title: String,
+    /// Heading it stands under.
+    pub area: String,
+    pub scope: Scope,
+    pub severity: Severity,
+    pub moment: Moment,
+    pub waivable: bool,
+    /// Fact groups it judges.
+    pub facts: Vec<String>,
+    /// False = not applicable.
+    pub applies: Option<Expr>,
+    pub pass: Expr,
+    /// True, where `pass` is false, makes a blocker a warning.
+    pub warn: Option<Expr>,
+    /// What was seen, in a few words.
+    pub observed: Option<Expr>,
+    /// Rows of evidence: a list of texts.
+    pub detail: Option<Expr>,
+    pub expect: String,
+    pub remedy: String,
+    /// A command that a person could copy.
+    pub command: Option<String>,
+    pub fix: Option<Fix>,
+    pub source: String,
+}
+
+/// A change that makes a check pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fix {
+    pub script: ScriptId,
+    /// What it changes, for the confirmation: "sets two registry values".
+    pub changes: String,
+    /// The value takes effect after a restart of the node.
+    pub reboot: bool,
+}
+
+/// What a repetition would do (run-safety-model 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    Read,
+    /// May be repeated after a probe.
+    Write,
+    /// Must happen at most once: never sent again on doubt.
+    Once,
+    /// Cannot be undone.
+    Irreversible,
+}
+
+/// How a person agrees (run-safety-model 10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    T0,
+    T1,
+    /// A dialog, answered with `y`.
+    T2,
+    /// The cluster's name is typed, with a reason.
+    T3,
+}
+
+/// What kind of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// Hand the nodes to the driver and follow it until every node is proved.
+    Delegate,
+    /// Judge every `after` check.
+    Verify,
+    /// Irreversible, on its own confirmation, after a fresh proof.
+    Commit,
+}
+
+/// One step of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub id: String,
+    pub title: String,
+    pub kind: StepKind,
+    pub class: Class,
+    pub on: Place,
+    pub script: Option<ScriptId>,
+    /// Runs as a scheduled task under the claim and exit protocol, not on the connection.
+    pub detached: bool,
+    /// Tells whether it already happened.
+    pub probe: Option<Probe>,
+    /// Seconds it usually takes, and seconds after which a person is asked to look.
+    pub expected: u64,
+    pub budget: u64,
+    /// Where it can be left without harm, in words.
+    pub safe_point: String,
+    pub tier: Tier,
+    /// What it cannot take back, and what stays possible: shown before it is confirmed.
+    pub warning: Vec<String>,
+    /// Must all hold, read again less than a minute before.
+    pub proof: Vec<Proof>,
+}
+
+/// A read that tells whether a step already happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    pub facts: String,
+    /// True = it happened.
+    pub done: Expr,
+}
+
+/// One condition that must be proved right before an irreversible step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    pub title: String,
+    pub facts: Vec<String>,
+    pub pass: Expr,
+}
+
+/// Who moves the nodes (run-safety-model 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The product's own orchestrator does; our gates observe.
+    Delegated,
+    /// We do; our gates hold.
+    Direct,
+}
+
+/// How a delegated run is watched. The scripts answer in the shapes of `view`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Driver {
+    pub mode: Mode,
+    /// Who drives, for people: "Cluster-Aware Updating".
+    pub name: String,
+    /// Fact group with the state of the run (`view::DriverView`), read on any node.
+    pub state: String,
+    /// Fact group with the last report (`view::DriverReport`).
+    pub report: String,
+    /// Fact group with the cluster's view of its nodes (`view::ClusterView`).
+    pub cluster: String,
+    /// Fact group with the host's own view (`view::HostView`), read on each node.
+    pub host: String,
+    /// Fact group with the storage gate (`view::StorageView`).
+    pub storage: String,
+    /// Script that asks the run to end after the node in work.
+    pub stop: ScriptId,
+    /// The driver's words for what a node is doing → stage.
+    pub words: BTreeMap<String, Stage>,
+    /// Reads of the state, in seconds: while a run is on, and else.
+    pub every: u64,
+    pub idle_every: u64,
+}
+
+/// The stages of a node, in order, as the track on the screen shows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    Waiting,
+    Scanning,
+    Staging,
+    Draining,
+    Installing,
+    Restarting,
+    Returning,
+    Verifying,
+    Resuming,
+    Resync,
+    Done,
+}
+
+impl Stage {
+    /// The stages of a node in work, in order.
+    pub const TRACK: [Stage; 8] = [
+        Stage::Staging,
+        Stage::Draining,
+        Stage::Installing,
+        Stage::Restarting,
+        Stage::Returning,
+        Stage::Verifying,
+        Stage::Resuming,
+        Stage::Resync,
+    ];
+
+    /// One word for the screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Stage::Waiting => "waiting",
+            Stage::Scanning => "scanning",
+            Stage::Staging => "staging",
+            Stage::Draining => "draining",
+            Stage::Installing => "installing",
+            Stage::Restarting => "restarting",
+            Stage::Returning => "returning",
+            Stage::Verifying => "verifying",
+            Stage::Resuming => "resuming",
+            Stage::Resync => "resync",
+            Stage::Done => "done",
+        }
+    }
+}
+
+/// How long a stage may take, in seconds (run-safety-model 9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageBudget {
+    pub expected: u64,
+    /// After this much a person should look. Nothing is killed.
+    pub limit: u64,
+}
+
+/// A log on a node that is shown live.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogSource {
+    pub id: String,
+    pub title: String,
+    pub on: Place,
+    /// Answers `{ lines: [{ at, level, text }], next }`; gets `after`, the `next` of the last answer.
+    pub script: ScriptId,
+    /// Seconds between reads while a run is on.
+    pub every: u64,
+}

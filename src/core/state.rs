@@ -1,0 +1,308 @@
+//! The truth: what follows from a plan and the events so far.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::connection::Connection;
+use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
+use super::name::{NodeName, OpId};
+use super::plan::{Plan, Scope, Severity, Stage};
+use super::run::{Phase, RunVerdict, UnitState};
+use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
+
+/// A value with the time it was first seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen<T> {
+    pub at: Timestamp,
+    pub value: T,
+}
+
+/// The fold of all events over a plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct State {
+    #[serde(skip)]
+    pub plan: Arc<Plan>,
+    /// Number of the last event.
+    pub seq: u64,
+    /// Time of the last event.
+    pub at: Option<Timestamp>,
+    pub engine: Option<EngineInfo>,
+    pub plan_sha256: Option<String>,
+    pub phase: Phase,
+    pub phase_since: Option<Timestamp>,
+    /// Why the phase is what it is, one sentence.
+    pub phase_why: String,
+    pub machines: BTreeMap<NodeName, Machine>,
+    pub reads: BTreeMap<ReadKey, Reading>,
+    pub checks: BTreeMap<VerdictKey, CheckState>,
+    pub waivers: Vec<Waiver>,
+    pub fixes: BTreeMap<OpId, FixState>,
+    pub storage: Option<Seen<StorageView>>,
+    pub driver: Option<Seen<DriverView>>,
+    pub report: Option<Seen<DriverReport>>,
+    pub run: Option<Run>,
+    pub proofs: BTreeMap<String, ProofState>,
+    pub verdict: Option<RunVerdict>,
+}
+
+/// One machine: how it is reached and what is known of it.
+#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+pub struct Machine {
+    pub connection: Connection,
+    pub connection_since: Option<Timestamp>,
+    /// As the cluster sees it.
+    pub cluster: Option<Seen<ClusterNode>>,
+    /// As it sees itself.
+    pub host: Option<Seen<HostView>>,
+}
+
+/// One fact group on one machine.
+#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+pub struct Reading {
+    /// Attempt that is asked for; more than `done` while it is under way.
+    pub wanted: u32,
+    pub done: u32,
+    /// When the running attempt was sent.
+    pub asked_at: Option<Timestamp>,
+    /// The machine that answered, or is asked.
+    pub asked: Option<NodeName>,
+    pub answer: Option<Answer>,
+    pub at: Option<Timestamp>,
+    /// Number of the event with the answer.
+    pub seq: u64,
+    pub took_ms: u64,
+}
+
+impl Reading {
+    /// Being read, or about to be.
+    pub fn is_open(&self) -> bool {
+        self.wanted > self.done
+    }
+}
+
+/// One check on one node, with what it said before.
+#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+pub struct CheckState {
+    pub current: Option<Seen<Verdict>>,
+    /// Number of the event with the current verdict.
+    pub seq: u64,
+    /// Earlier verdicts, oldest first, at most `HISTORY`.
+    pub history: Vec<Seen<Verdict>>,
+    /// A fix of it is under way.
+    pub fixing: Option<OpId>,
+    /// How the last fix ended, where it failed.
+    pub fix_error: Option<String>,
+}
+
+/// Verdicts kept for each check and node.
+pub const HISTORY: usize = 20;
+
+/// One fix of one check on one node.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FixState {
+    pub key: VerdictKey,
+    pub node: NodeName,
+    pub intended_at: Timestamp,
+    pub by: String,
+    pub answer: Option<Answer>,
+}
+
+/// The run itself, from the start intent on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Run {
+    pub started_at: Timestamp,
+    pub started_by: String,
+    /// What every node was before the run touched it.
+    pub baseline: BTreeMap<NodeName, HostView>,
+    pub steps: BTreeMap<String, StepState>,
+    pub units: BTreeMap<NodeName, Unit>,
+    /// The first error: later ones attach to it, never replace it.
+    pub first_error: Option<Seen<String>>,
+    /// The request that the driver stop, while it is on its way.
+    pub stopping: Option<OpId>,
+    pub commits: BTreeMap<String, CommitState>,
+    pub ended_at: Option<Timestamp>,
+    pub message: String,
+}
+
+/// One step of the run.
+#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+pub struct StepState {
+    pub attempt: u32,
+    pub op: Option<OpId>,
+    pub node: Option<NodeName>,
+    pub intended_at: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
+    pub seen: Option<Seen<OpVerdict>>,
+    pub ended: Option<Seen<StepEnd>>,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepEnd {
+    pub ok: bool,
+    pub message: String,
+}
+
+/// One node of the run.
+#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+pub struct Unit {
+    pub state: UnitState,
+    pub since: Option<Timestamp>,
+    /// Why it is in that state, one sentence.
+    pub why: String,
+    /// Every stage it went through, with its times: the track on the screen.
+    pub track: Vec<Passage>,
+    /// Starts of the system seen since the baseline.
+    pub boots: u32,
+}
+
+/// Time spent in one stage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Passage {
+    pub stage: Stage,
+    pub from: Timestamp,
+    pub to: Option<Timestamp>,
+}
+
+/// An irreversible step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum CommitState {
+    Intended { op: OpId, at: Timestamp, by: String, reason: String },
+    Done { at: Timestamp, message: String },
+    Failed { at: Timestamp, message: String },
+    Deferred { at: Timestamp },
+}
+
+/// The last proof taken for a step.
+#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+pub struct ProofState {
+    /// Asked for and not yet there, since.
+    pub asked_at: Option<Timestamp>,
+    pub taken: Option<Seen<Vec<ProofItem>>>,
+}
+
+impl State {
+    /// Nothing has happened yet.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let machines = plan.machines().map(|m| (m.clone(), Machine::default())).collect();
+        Self {
+            plan,
+            seq: 0,
+            at: None,
+            engine: None,
+            plan_sha256: None,
+            phase: Phase::Draft,
+            phase_since: None,
+            phase_why: String::new(),
+            machines,
+            reads: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            waivers: Vec::new(),
+            fixes: BTreeMap::new(),
+            storage: None,
+            driver: None,
+            report: None,
+            run: None,
+            proofs: BTreeMap::new(),
+            verdict: None,
+        }
+    }
+
+    /// Connection to a machine.
+    pub fn connection(&self, node: &NodeName) -> &Connection {
+        const IDLE: Connection = Connection::Idle;
+        self.machines.get(node).map_or(&IDLE, |m| &m.connection)
+    }
+
+    /// Unit of a node, once a run has started.
+    pub fn unit(&self, node: &NodeName) -> Option<&Unit> {
+        self.run.as_ref()?.units.get(node)
+    }
+
+    /// Every verdict a check can have, in the order of the plan.
+    pub fn verdict_keys(&self, check: &str) -> Vec<VerdictKey> {
+        let Some(c) = self.plan.check(check) else {
+            return Vec::new();
+        };
+        match c.scope {
+            Scope::EachNode => {
+                self.plan.nodes.iter().map(|n| VerdictKey { check: check.into(), node: Some(n.clone()) }).collect()
+            }
+            Scope::Coordinator | Scope::Cluster => vec![VerdictKey { check: check.into(), node: None }],
+        }
+    }
+
+    /// The facts a verdict is judged from.
+    pub fn reads_of(&self, key: &VerdictKey) -> Vec<ReadKey> {
+        use super::plan::Place;
+        let Some(check) = self.plan.check(&key.check) else {
+            return Vec::new();
+        };
+        let mut keys = Vec::new();
+        for id in &check.facts {
+            let Some(group) = self.plan.fact_group(id) else {
+                continue;
+            };
+            let on = |node: Option<NodeName>| ReadKey { group: id.clone(), node };
+            match (group.on, check.scope) {
+                (Place::AnyNode, _) => keys.push(on(None)),
+                (Place::Coordinator, _) => keys.push(on(self.plan.coordinator.clone())),
+                (Place::Everywhere, Scope::Coordinator) => keys.push(on(self.plan.coordinator.clone())),
+                (Place::EachNode | Place::Everywhere, Scope::EachNode) => keys.push(on(key.node.clone())),
+                (Place::EachNode, _) => keys.extend(self.plan.nodes.iter().map(|n| on(Some(n.clone())))),
+                (Place::Everywhere, Scope::Cluster) => {
+                    keys.extend(self.plan.machines().map(|n| on(Some(n.clone()))));
+                }
+            }
+        }
+        keys
+    }
+
+    /// The waiver that holds for a verdict at that time.
+    pub fn waiver(&self, key: &VerdictKey, now: Timestamp) -> Option<&Waiver> {
+        self.waivers.iter().find(|w| &w.key == key && w.expires > now)
+    }
+
+    /// The last verdict.
+    pub fn verdict_of(&self, key: &VerdictKey) -> Option<&Seen<Verdict>> {
+        self.checks.get(key)?.current.as_ref()
+    }
+
+    /// Whether the verdict is about to change: facts are being read or a fix is under way.
+    pub fn is_open(&self, key: &VerdictKey) -> bool {
+        self.checks.get(key).is_some_and(|c| c.fixing.is_some())
+            || self.reads_of(key).iter().any(|r| self.reads.get(r).is_some_and(Reading::is_open))
+    }
+
+    /// Whether a verdict stands in the way of the start.
+    pub fn blocks(&self, key: &VerdictKey, now: Timestamp) -> bool {
+        let Some(check) = self.plan.check(&key.check) else {
+            return false;
+        };
+        check.severity == Severity::Blocker
+            && self.waiver(key, now).is_none()
+            && self
+                .verdict_of(key)
+                .is_none_or(|v| matches!(v.value.outcome, Outcome::Fail | Outcome::CouldNotTell))
+    }
+
+    /// The step the run is at: the first that has not ended well.
+    pub fn current_step(&self) -> Option<&str> {
+        let run = self.run.as_ref()?;
+        self.plan
+            .steps
+            .iter()
+            .find(|s| {
+                !run.steps.get(&s.id).and_then(|x| x.ended.as_ref()).is_some_and(|e| e.value.ok)
+                    && !matches!(
+                        run.commits.get(&s.id),
+                        Some(CommitState::Done { .. } | CommitState::Deferred { .. })
+                    )
+            })
+            .map(|s| s.id.as_str())
+    }
+}

@@ -1,0 +1,6 @@
+//! nodelift: take Windows clusters and servers to the next OS version, node by node, from a terminal.
+//!
+//! `docs/architecture.md` says how the parts fit; `core` is the truth, everything else serves it.
+
+pub mod core;
+pub mod remote;
