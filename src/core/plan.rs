@@ -383,3 +383,30 @@ pub struct LogSource {
     /// Seconds between reads while a run is on.
     pub every: u64,
 }
+
+/// Arguments that a script may ask for beside the settings of its runbook.
+pub const ARGUMENTS: &[&str] = &["cluster", "node", "nodes", "coordinator", "target_build", "target_version"];
+
+/// Arguments that are secrets: the engine puts them in at the last moment, nothing else ever sees them.
+pub const SECRETS: &[&str] = &["task_password"];
+
+/// Key of the marker that stands for a secret in arguments until they are sent.
+pub const SECRET_MARK: &str = "$secret";
+
+impl Plan {
+    /// The arguments of a script for a machine, secrets as marks: `{"task_password": {"$secret": "task_password"}}`.
+    pub fn arguments(&self, script: &str, node: &NodeName) -> Json {
+        let names = self.scripts.get(script).map_or(&[][..], |s| &s.args[..]);
+        let value = |name: &str| match name {
+            "cluster" => Json::from(self.cluster.as_str()),
+            "node" => Json::from(node.as_str()),
+            "nodes" => self.nodes.iter().map(|n| Json::from(n.as_str())).collect(),
+            "coordinator" => self.coordinator.as_ref().map_or(Json::Null, |c| Json::from(c.as_str())),
+            "target_build" => Json::from(self.target.build),
+            "target_version" => Json::from(self.target.version.as_str()),
+            name if SECRETS.contains(&name) => serde_json::json!({ SECRET_MARK: name }),
+            name => self.settings.get(name).cloned().unwrap_or(Json::Null),
+        };
+        Json::Object(names.iter().map(|n| (n.clone(), value(n))).collect())
+    }
+}

@@ -1,0 +1,232 @@
+//! Mistakes in files people write: where exactly, what is wrong, and what to do.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::de::DeserializeOwned;
+
+/// A file that was read: its name for people, and its text.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub name: Arc<str>,
+    pub text: Arc<str>,
+}
+
+impl Source {
+    /// A text under the name that people know it by.
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+
+    /// Line and column (both from 1, columns in characters) of a byte offset.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let offset = self.text.floor_char_boundary(offset.min(self.text.len()));
+        let before = &self.text[..offset];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+        (line, column)
+    }
+
+    /// Reads TOML into a type that denies unknown fields.
+    ///
+    /// # Errors
+    /// The first mistake, with its place and, for a misspelt name, the one that was probably meant.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Diagnostic> {
+        toml::from_str(&self.text).map_err(|e| {
+            let message = e.message().trim().to_owned();
+            let span = e.span().unwrap_or(0..0);
+            let (message, help) = explain(&message, self.text.get(span.clone()).unwrap_or(""));
+            let d = Diagnostic::new(self, span, message);
+            match help {
+                Some(help) => d.help(help),
+                None => d,
+            }
+        })
+    }
+}
+
+/// One mistake.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    source: Source,
+    span: Range<usize>,
+    message: String,
+    help: Option<String>,
+    warning: bool,
+}
+
+impl Diagnostic {
+    /// A mistake at a span of a file (bytes).
+    pub fn new(source: &Source, span: Range<usize>, message: impl Into<String>) -> Self {
+        let end = span.end.min(source.text.len());
+        let start = span.start.min(end);
+        Self { source: source.clone(), span: start..end, message: message.into(), help: None, warning: false }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Makes it a warning: it is said, and does not stop anything.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
+        self.warning = true;
+        self
+    }
+
+    /// It does not stop anything.
+    pub fn is_warning(&self) -> bool {
+        self.warning
+    }
+
+    /// What is wrong, without its place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// `file:line:column`.
+    pub fn place(&self) -> String {
+        let (line, column) = self.source.position(self.span.start);
+        format!("{}:{line}:{column}", self.source.name)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.place(), self.message)?;
+        if !self.source.text.is_empty() {
+            let label = self.help.as_deref().unwrap_or("");
+            let snippet = Snippet::source(&*self.source.text)
+                .path(&*self.source.name)
+                .annotation(AnnotationKind::Primary.span(self.span.clone()).label(label));
+            let level = if self.warning { Level::WARNING } else { Level::ERROR };
+            let report = &[level.primary_title(self.message.as_str()).element(snippet)];
+            let drawn = Renderer::plain().render(report);
+            // Its first two lines repeat what stands above.
+            for line in drawn.lines().skip(2) {
+                writeln!(f, "{line}")?;
+            }
+        } else if let Some(help) = &self.help {
+            writeln!(f, "  {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// Several mistakes of one kind of file, found together.
+#[derive(Debug)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, d) in self.0.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{d}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(d: Diagnostic) -> Self {
+        Self(vec![d])
+    }
+}
+
+/// The name that was probably meant.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(&word.to_lowercase(), &k.to_lowercase()), k))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+/// A help line for a misspelt word: the probable one, or all there are.
+pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match did_you_mean(word, known.clone()) {
+        Some(k) => format!("did you mean `{k}`?"),
+        None => {
+            let all: Vec<&str> = known.into_iter().collect();
+            if all.is_empty() { "there is none".into() } else { format!("there is: {}", all.join(", ")) }
+        }
+    }
+}
+
+/// Turns serde's words into a sentence and a help line.
+fn explain(message: &str, at: &str) -> (String, Option<String>) {
+    let quoted = |s: &str| -> Vec<String> { s.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    for (kind, said) in [("unknown field", "there is no field"), ("unknown variant", "there is no choice")] {
+        if let Some(rest) = message.strip_prefix(kind) {
+            let names = quoted(rest);
+            if let Some((word, known)) = names.split_first() {
+                return (
+                    format!("{said} `{word}` here"),
+                    Some(suggest(word, known.iter().map(String::as_str).collect::<Vec<_>>())),
+                );
+            }
+        }
+    }
+    if message.starts_with("missing field") {
+        let name = quoted(message).into_iter().next().unwrap_or_default();
+        return (format!("`{name}` is missing here"), Some(format!("add `{name} = …`")));
+    }
+    let first = message.lines().next().unwrap_or(message).to_owned();
+    let _ = at;
+    (first, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Example {
+        #[allow(dead_code)]
+        cluster: String,
+    }
+
+    fn said(text: &str) -> String {
+        Source::new("site.toml", text).parse::<Example>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_misspelt_field_points_and_suggests() {
+        let s = said("clutser = 'HCI-CL1'\n");
+        assert!(s.starts_with("site.toml:1:1: there is no field `clutser` here\n"), "{s}");
+        assert!(s.contains("^^^^^^^ did you mean `cluster`?"), "{s}");
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let s = said("");
+        assert!(s.contains("`cluster` is missing here"), "{s}");
+    }
+
+    #[test]
+    fn broken_toml_points() {
+        let s = said("cluster = \"HCI\n");
+        assert!(s.starts_with("site.toml:1:1"), "{s}");
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let source = Source::new("x", "aä = 'ö' ✖\nzz");
+        assert_eq!(source.position("aä = 'ö' ".len()), (1, 10));
+        assert_eq!(source.position(source.text.len()), (2, 3));
+    }
+}

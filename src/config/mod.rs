@@ -1,0 +1,3 @@
+//! Files people write: their layers, and what is wrong with them.
+
+pub mod diagnose;

@@ -1,0 +1,107 @@
+//! Where a runbook's files come from: embedded in the program, or a folder of the user's.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use include_dir::{Dir, include_dir};
+
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/config/runbooks");
+
+/// Largest file that is read, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// A tree of files, read by their path with `/` in it.
+#[derive(Clone, Debug)]
+pub enum Files {
+    BuiltIn,
+    Folder(PathBuf),
+}
+
+impl Files {
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// It is not there, too large, or not UTF-8: in words.
+    pub fn read(&self, path: &str) -> Result<Arc<str>, String> {
+        match self {
+            Files::BuiltIn => BUILT_IN
+                .get_file(path)
+                .ok_or_else(|| "there is no such file".to_owned())?
+                .contents_utf8()
+                .map(Arc::from)
+                .ok_or_else(|| "it is not UTF-8".to_owned()),
+            Files::Folder(root) => {
+                let full = root.join(path);
+                let size = std::fs::metadata(&full).map_err(|e| words(&e))?.len();
+                if size > LARGEST {
+                    return Err(format!("it has {size} bytes, more than {LARGEST}"));
+                }
+                std::fs::read_to_string(&full).map(Arc::from).map_err(|e| words(&e))
+            }
+        }
+    }
+
+    /// Names of the folders at the top that hold a `runbook.toml`.
+    pub fn runbooks(&self) -> Vec<String> {
+        let mut names: Vec<String> = match self {
+            Files::BuiltIn => BUILT_IN
+                .dirs()
+                .filter(|d| BUILT_IN.get_file(d.path().join("runbook.toml")).is_some())
+                .filter_map(|d| Some(d.path().file_name()?.to_str()?.to_owned()))
+                .collect(),
+            Files::Folder(root) => std::fs::read_dir(root)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter(|e| e.path().join("runbook.toml").is_file())
+                .filter_map(|e| e.file_name().into_string().ok())
+                .collect(),
+        };
+        names.sort();
+        names
+    }
+
+    /// The path as a person knows it.
+    pub fn name(&self, path: &str) -> String {
+        match self {
+            Files::BuiltIn => format!("built-in:{path}"),
+            Files::Folder(root) => root.join(path).display().to_string(),
+        }
+    }
+}
+
+fn words(e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "it may not be read".into(),
+        std::io::ErrorKind::InvalidData => "it is not UTF-8".into(),
+        _ => e.to_string(),
+    }
+}
+
+/// `a/b/../c` beside a file, without leaving the tree.
+pub fn beside(file: &str, relative: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Path::new(file).parent()?.to_str()?.split('/').filter(|p| !p.is_empty()).collect();
+    for part in relative.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            p => parts.push(p),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_in_the_tree() {
+        assert_eq!(beside("a/runbook.toml", "facts/x.ps1").as_deref(), Some("a/facts/x.ps1"));
+        assert_eq!(beside("a/runbook.toml", "../b/x.ps1").as_deref(), Some("b/x.ps1"));
+        assert_eq!(beside("a/runbook.toml", "../../etc/passwd"), None);
+    }
+}

@@ -1,0 +1,440 @@
+//! From files to a runbook: every mistake is collected, so that a person mends them in one go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use toml::Spanned;
+
+use super::Runbook;
+use super::checked::{Known, check_expression};
+use super::files::{Files, beside};
+use super::schema::{
+    CheckTable, DriverTable, FactsTable, FixTable, IncludedFile, LogTable, RunbookFile, StepTable, Word,
+};
+use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
+use crate::core::plan::{
+    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, Fix, LogSource, Place, Probe, Proof, RunbookInfo, SECRETS,
+    Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
+};
+
+/// Seconds a script may take where its table does not say (powershell-over-ssh 15).
+const TIMEOUT: u64 = 60;
+
+/// Largest script, in bytes: it travels as one line (powershell-over-ssh 15).
+const LARGEST_SCRIPT: usize = 900_000;
+
+/// Loads and checks a runbook.
+pub fn load(files: &Files, path: &str) -> Result<Runbook, Diagnostics> {
+    let mut loader = Loader {
+        files,
+        wrong: Vec::new(),
+        scripts: BTreeMap::new(),
+        answers: BTreeMap::new(),
+        prelude: Arc::from(""),
+        settings: BTreeSet::new(),
+    };
+    let runbook = loader.runbook(path);
+    match runbook {
+        Some(r) if loader.wrong.iter().all(Diagnostic::is_warning) => Ok(r),
+        _ => Err(Diagnostics(loader.wrong)),
+    }
+}
+
+struct Loader<'a> {
+    files: &'a Files,
+    wrong: Vec<Diagnostic>,
+    scripts: BTreeMap<ScriptId, Script>,
+    answers: BTreeMap<ScriptId, Arc<str>>,
+    prelude: Arc<str>,
+    settings: BTreeSet<String>,
+}
+
+/// A file under way: its text for the places of mistakes, its path for what stands beside it.
+#[derive(Clone)]
+struct At {
+    source: Source,
+    path: String,
+}
+
+impl Loader<'_> {
+    fn runbook(&mut self, path: &str) -> Option<Runbook> {
+        let at = self.open(path, None)?;
+        let file: RunbookFile = self.parse(&at)?;
+        let folder = path.split('/').next().unwrap_or(path);
+        if file.id.get_ref() != folder {
+            self.say(&at, &file.id, format!("the id must be the name of its folder, `{folder}`"), None);
+        }
+        self.settings = file.settings.keys().cloned().collect();
+        for key in self.settings.clone() {
+            if ARGUMENTS.contains(&key.as_str()) || SECRETS.contains(&key.as_str()) {
+                self.say(
+                    &at,
+                    &file.id,
+                    format!("a setting may not be called `{key}`: scripts get that anyway"),
+                    None,
+                );
+            }
+        }
+        if let Some(prelude) = &file.prelude
+            && let Some(text) = self.beside(&at, prelude).and_then(|p| self.script_text(&at, prelude, &p))
+        {
+            self.prelude = text;
+        }
+
+        let mut parts: Vec<(At, Vec<FactsTable>, Vec<CheckTable>)> = Vec::new();
+        for include in &file.include {
+            let Some(path) = self.beside(&at, include) else { continue };
+            let Some(inner) = self.open(&path, Some((&at, include))) else { continue };
+            if let Some(f) = self.parse::<IncludedFile>(&inner) {
+                parts.push((inner, f.facts, f.check));
+            }
+        }
+        parts.push((at.clone(), file.facts, file.check));
+
+        let mut facts: Vec<FactGroup> = Vec::new();
+        for (at, tables, _) in &parts {
+            for t in tables {
+                if facts.iter().any(|f| &f.id == t.id.get_ref()) {
+                    self.say(at, &t.id, format!("there are two fact groups `{}`", t.id.get_ref()), None);
+                }
+                facts.extend(self.facts(at, t));
+            }
+        }
+        let known = Known { facts: facts.clone() };
+        let mut checks: Vec<Check> = Vec::new();
+        for (at, _, tables) in &parts {
+            for t in tables {
+                if checks.iter().any(|c| &c.id == t.id.get_ref()) {
+                    self.say(at, &t.id, format!("there are two checks `{}`", t.id.get_ref()), None);
+                }
+                checks.extend(self.check(at, &known, t));
+            }
+        }
+        let mut steps: Vec<Step> = Vec::new();
+        for t in &file.step {
+            if steps.iter().any(|s| &s.id == t.id.get_ref()) {
+                self.say(&at, &t.id, format!("there are two steps `{}`", t.id.get_ref()), None);
+            }
+            steps.extend(self.step(&at, &known, t));
+        }
+        let driver = self.driver(&at, &known, &file.driver)?;
+        let logs = file.log.iter().filter_map(|t| self.log(&at, t)).collect();
+        if !file.targets.contains_key(file.default_target.get_ref()) {
+            let names: Vec<&str> = file.targets.keys().map(String::as_str).collect();
+            let help = suggest(file.default_target.get_ref(), names);
+            self.say(&at, &file.default_target, "there is no such target".into(), Some(help));
+        }
+        Some(Runbook {
+            info: RunbookInfo {
+                id: file.id.get_ref().clone(),
+                title: file.title,
+                short: file.short,
+                source: file.source,
+            },
+            targets: file
+                .targets
+                .into_iter()
+                .map(|(version, t)| {
+                    let target = Target {
+                        version: version.clone(),
+                        build: t.build,
+                        from_version: t.from_version,
+                        from_build: t.from_build,
+                        min_ubr: t.min_ubr,
+                        media: t.media,
+                        end_of_support: t.end_of_support,
+                    };
+                    (version, target)
+                })
+                .collect(),
+            default_target: file.default_target.into_inner(),
+            settings: file.settings,
+            facts,
+            checks,
+            steps,
+            driver,
+            logs,
+            scripts: std::mem::take(&mut self.scripts),
+            stages: file
+                .stages
+                .into_iter()
+                .map(|(s, t)| (s, StageBudget { expected: t.expected, limit: t.limit }))
+                .collect(),
+            answers: std::mem::take(&mut self.answers),
+        })
+    }
+
+    fn open(&mut self, path: &str, from: Option<(&At, &Word)>) -> Option<At> {
+        match self.files.read(path) {
+            Ok(text) => Some(At { source: Source::new(self.files.name(path), text), path: path.to_owned() }),
+            Err(why) => {
+                let message = format!("{}: {why}", self.files.name(path));
+                match from {
+                    Some((at, word)) => self.say(at, word, message, None),
+                    None => {
+                        let nowhere = Source::new(self.files.name(path), "");
+                        self.wrong.push(Diagnostic::new(&nowhere, 0..0, why));
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&mut self, at: &At) -> Option<T> {
+        at.source.parse().map_err(|d| self.wrong.push(d)).ok()
+    }
+
+    fn say<T>(&mut self, at: &At, word: &Spanned<T>, message: String, help: Option<String>) {
+        self.say_at(at, word.span(), message, help);
+    }
+
+    fn say_at(&mut self, at: &At, span: Range<usize>, message: String, help: Option<String>) {
+        let d = Diagnostic::new(&at.source, span, message);
+        self.wrong.push(match help {
+            Some(h) => d.help(h),
+            None => d,
+        });
+    }
+
+    fn beside(&mut self, at: &At, word: &Word) -> Option<String> {
+        let path = beside(&at.path, word.get_ref());
+        if path.is_none() {
+            self.say(at, word, "this path leaves the folder of the runbooks".into(), None);
+        }
+        path
+    }
+
+    fn script_text(&mut self, at: &At, word: &Word, path: &str) -> Option<Arc<str>> {
+        let text = match self.files.read(path) {
+            Ok(text) => text,
+            Err(why) => {
+                self.say(at, word, format!("{}: {why}", self.files.name(path)), None);
+                return None;
+            }
+        };
+        let source = Source::new(self.files.name(path), text.clone());
+        if let Some(i) = text.bytes().position(|b| !b.is_ascii() || (b < b' ' && b != b'\n' && b != b'\t')) {
+            let help = "scripts are ASCII: the console's code page must not matter";
+            self.wrong
+                .push(Diagnostic::new(&source, i..i + 1, "this character may not stand in a script").help(help));
+            return None;
+        }
+        if text.len() > LARGEST_SCRIPT {
+            self.wrong.push(Diagnostic::new(
+                &source,
+                0..1,
+                format!("the script is larger than {LARGEST_SCRIPT} bytes"),
+            ));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Registers a script: prelude and body, and what the simulator answers to it.
+    fn script(&mut self, at: &At, word: &Word, args: &[Word], timeout: Option<u64>) -> Option<ScriptId> {
+        let path = self.beside(at, word)?;
+        let body = self.script_text(at, word, &path)?;
+        for arg in args {
+            let known: Vec<String> = ARGUMENTS
+                .iter()
+                .chain(SECRETS)
+                .map(|s| (*s).to_owned())
+                .chain(self.settings.iter().cloned())
+                .collect();
+            if !known.contains(arg.get_ref()) {
+                let names: Vec<&str> = known.iter().map(String::as_str).collect();
+                let help = suggest(arg.get_ref(), names);
+                self.say(at, arg, format!("there is no argument or setting `{}`", arg.get_ref()), Some(help));
+            }
+        }
+        let args: Vec<String> = args.iter().map(|a| a.get_ref().clone()).collect();
+        if let Some(known) = self.scripts.get(&path)
+            && known.args != args
+        {
+            self.say(at, word, "this script is used elsewhere with other arguments".into(), None);
+        }
+        let text: Arc<str> = format!("{}{body}", self.prelude).into();
+        let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        if let Ok(answer) = self.files.read(&format!("{}.sim.toml", path.trim_end_matches(".ps1"))) {
+            self.answers.insert(path.clone(), answer);
+        }
+        let timeout = timeout.unwrap_or(TIMEOUT);
+        self.scripts.insert(path.clone(), Script { text, sha256, args, timeout });
+        Some(path)
+    }
+
+    fn facts(&mut self, at: &At, t: &FactsTable) -> Option<FactGroup> {
+        let script = self.script(at, &t.script, &t.args, t.timeout)?;
+        Some(FactGroup { id: t.id.get_ref().clone(), title: t.title.clone(), on: t.on, script, slow: t.slow })
+    }
+
+    fn known_facts(&mut self, at: &At, known: &Known, words: &[Word]) -> Vec<String> {
+        for word in words {
+            if known.group(word.get_ref()).is_none() {
+                let names: Vec<&str> = known.facts.iter().map(|f| f.id.as_str()).collect();
+                let help = suggest(word.get_ref(), names);
+                self.say(at, word, format!("there is no fact group `{}`", word.get_ref()), Some(help));
+            }
+        }
+        words.iter().map(|w| w.get_ref().clone()).collect()
+    }
+
+    fn expression(&mut self, at: &At, facts: &[String], word: &Word) -> Expr {
+        if let Err((offset, message, help)) = check_expression(word.get_ref(), facts) {
+            // Inside the quotes; a multi-line string begins after three of them.
+            let span = word.span();
+            let raw = at.source.text.get(span.clone()).unwrap_or("");
+            let quote = if raw.starts_with("'''") || raw.starts_with("\"\"\"") { 3 } else { 1 };
+            let newline = usize::from(quote == 3 && raw[3..].starts_with('\n'));
+            let place = (span.start + quote + newline + offset).min(span.end.saturating_sub(quote));
+            self.say_at(at, place..place + 1, message, help);
+        }
+        Expr(word.get_ref().clone())
+    }
+
+    fn check(&mut self, at: &At, known: &Known, t: &CheckTable) -> Option<Check> {
+        let facts = self.known_facts(at, known, &t.facts);
+        if facts.is_empty() {
+            self.say(at, &t.id, "a check needs facts to judge".into(), Some("add `facts = [\"…\"]`".into()));
+        }
+        for word in &t.facts {
+            let place = known.group(word.get_ref()).map(|g| g.on);
+            if t.scope == Scope::Coordinator && place == Some(Place::EachNode) {
+                let message = format!("`{}` is read on the nodes, not on the coordinator", word.get_ref());
+                self.say(at, word, message, None);
+            }
+        }
+        let mut expr = |e: &Word| self.expression(at, &facts, e);
+        let pass = expr(&t.pass);
+        let applies = t.applies.as_ref().map(&mut expr);
+        let warn = t.warn.as_ref().map(&mut expr);
+        let observed = t.observed.as_ref().map(&mut expr);
+        let detail = t.detail.as_ref().map(&mut expr);
+        let fix = t.fix.as_ref().and_then(|f| self.fix(at, f));
+        Some(Check {
+            id: t.id.get_ref().clone(),
+            title: t.title.clone(),
+            area: t.area.clone(),
+            scope: t.scope,
+            severity: t.severity,
+            moment: t.moment,
+            waivable: t.waivable,
+            facts,
+            applies,
+            pass,
+            warn,
+            observed,
+            detail,
+            expect: t.expect.clone(),
+            remedy: t.remedy.clone(),
+            command: t.command.clone(),
+            fix,
+            source: t.source.clone(),
+        })
+    }
+
+    fn fix(&mut self, at: &At, t: &FixTable) -> Option<Fix> {
+        if *t.class.get_ref() != Class::Write {
+            let help = "a fix must be safe to repeat: class = \"write\"".to_owned();
+            self.say(at, &t.class, "only a write may be a fix".into(), Some(help));
+        }
+        let script = self.script(at, &t.script, &t.args, t.timeout)?;
+        Some(Fix { script, changes: t.changes.clone(), reboot: t.reboot })
+    }
+
+    fn step(&mut self, at: &At, known: &Known, t: &StepTable) -> Option<Step> {
+        let mut lacks = |what: &str| self.say(at, &t.id, format!("the step lacks {what}"), None);
+        if t.budget == 0 || t.expected == 0 {
+            lacks("a time: `expected` and `budget` in seconds");
+        }
+        if t.safe_point.trim().is_empty() {
+            lacks("its `safe_point`: where it can be left without harm");
+        }
+        let changes = matches!(t.class, Class::Once | Class::Irreversible | Class::Write);
+        if changes && t.kind != StepKind::Delegate && t.probe.is_none() {
+            lacks("a `probe`: how to tell whether it already happened");
+        }
+        match t.kind {
+            StepKind::Delegate if t.script.is_none() || !t.detached || t.class != Class::Once => {
+                lacks("`script`, `detached = true` and `class = \"once\"`: it hands the nodes over");
+            }
+            StepKind::Commit if t.script.is_none() || t.class != Class::Irreversible || t.tier != Tier::T3 => {
+                lacks("`script`, `class = \"irreversible\"` and `tier = \"t3\"`: it cannot be undone");
+            }
+            StepKind::Commit if t.proof.is_empty() => lacks("its `proof`: what must hold right before it"),
+            StepKind::Verify if t.class != Class::Read => lacks("`class = \"read\"`: it only looks"),
+            _ => {}
+        }
+        let script = match &t.script {
+            Some(w) => Some(self.script(at, w, &t.args, t.timeout)?),
+            None => None,
+        };
+        let probe = t.probe.as_ref().map(|p| {
+            let facts = self.known_facts(at, known, std::slice::from_ref(&p.facts));
+            Probe { done: self.expression(at, &facts, &p.done), facts: p.facts.get_ref().clone() }
+        });
+        let proof = t
+            .proof
+            .iter()
+            .map(|p| {
+                let facts = self.known_facts(at, known, &p.facts);
+                Proof { title: p.title.clone(), pass: self.expression(at, &facts, &p.pass), facts }
+            })
+            .collect();
+        Some(Step {
+            id: t.id.get_ref().clone(),
+            title: t.title.clone(),
+            kind: t.kind,
+            class: t.class,
+            on: t.on,
+            script,
+            detached: t.detached,
+            probe,
+            expected: t.expected,
+            budget: t.budget,
+            safe_point: t.safe_point.clone(),
+            tier: t.tier,
+            warning: t.warning.clone(),
+            proof,
+        })
+    }
+
+    fn driver(&mut self, at: &At, known: &Known, t: &DriverTable) -> Option<Driver> {
+        let everywhere = [Place::EachNode, Place::Everywhere];
+        for (word, places) in [
+            (&t.state, &[Place::AnyNode][..]),
+            (&t.report, &[Place::AnyNode]),
+            (&t.cluster, &[Place::AnyNode]),
+            (&t.storage, &[Place::AnyNode]),
+            (&t.host, &everywhere),
+        ] {
+            self.known_facts(at, known, std::slice::from_ref(word));
+            if known.group(word.get_ref()).is_some_and(|g| !places.contains(&g.on)) {
+                self.say(at, word, format!("`{}` is read in the wrong place for this", word.get_ref()), None);
+            }
+        }
+        let stop = self.script(at, &t.stop, &t.stop_args, None)?;
+        Some(Driver {
+            mode: t.mode,
+            name: t.name.clone(),
+            state: t.state.get_ref().clone(),
+            report: t.report.get_ref().clone(),
+            cluster: t.cluster.get_ref().clone(),
+            host: t.host.get_ref().clone(),
+            storage: t.storage.get_ref().clone(),
+            stop,
+            words: t.words.clone(),
+            every: t.every.max(1),
+            idle_every: t.idle_every.max(1),
+        })
+    }
+
+    fn log(&mut self, at: &At, t: &LogTable) -> Option<LogSource> {
+        let script = self.script(at, &t.script, &[], t.timeout)?;
+        let id = t.id.get_ref().clone();
+        Some(LogSource { id, title: t.title.clone(), on: t.on, script, every: t.every.max(1) })
+    }
+}

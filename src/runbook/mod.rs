@@ -1,0 +1,143 @@
+//! Runbooks are data: TOML, PowerShell and expressions become a plan. A mistake in them is found here, with its place,
+//! never on a node.
+
+mod checked;
+mod files;
+mod load;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+pub use files::Files;
+
+use crate::config::diagnose::{Diagnostics, suggest};
+use crate::core::name::NodeName;
+use crate::core::plan::{
+    Check, Driver, FactGroup, LogSource, Plan, RunbookInfo, Script, ScriptId, Stage, StageBudget, Step, Target,
+};
+
+/// A runbook, checked and complete but for the site it is run on.
+#[derive(Clone, Debug)]
+pub struct Runbook {
+    pub info: RunbookInfo,
+    pub targets: BTreeMap<String, Target>,
+    pub default_target: String,
+    pub settings: BTreeMap<String, Json>,
+    pub facts: Vec<FactGroup>,
+    pub checks: Vec<Check>,
+    pub steps: Vec<Step>,
+    pub driver: Driver,
+    pub logs: Vec<LogSource>,
+    pub scripts: BTreeMap<ScriptId, Script>,
+    pub stages: BTreeMap<Stage, StageBudget>,
+    /// What the simulator answers: the text of `<script>.sim.toml` for every script that has one.
+    pub answers: BTreeMap<ScriptId, Arc<str>>,
+}
+
+/// What a runbook is run on.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    pub cluster: String,
+    pub nodes: Vec<NodeName>,
+    pub coordinator: Option<NodeName>,
+    /// Name of the target; the runbook's own where absent.
+    pub target: Option<String>,
+    /// Settings that differ from the runbook's.
+    pub settings: BTreeMap<String, Json>,
+}
+
+impl Runbook {
+    /// The plan of this runbook for a site.
+    ///
+    /// # Errors
+    /// The target or a setting is not one of the runbook's: in words, with the probable one.
+    pub fn plan(&self, site: &Site) -> Result<Plan, String> {
+        let name = site.target.as_deref().unwrap_or(&self.default_target);
+        let target = self.targets.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.targets.keys().map(String::as_str).collect();
+            format!("runbook {} has no target `{name}`: {}", self.info.id, suggest(name, known))
+        })?;
+        let mut settings = self.settings.clone();
+        for (key, value) in &site.settings {
+            let Some(known) = settings.get_mut(key) else {
+                let known: Vec<&str> = self.settings.keys().map(String::as_str).collect();
+                return Err(format!("runbook {} has no setting `{key}`: {}", self.info.id, suggest(key, known)));
+            };
+            *known = value.clone();
+        }
+        Ok(Plan {
+            runbook: self.info.clone(),
+            cluster: site.cluster.clone(),
+            nodes: site.nodes.clone(),
+            coordinator: site.coordinator.clone(),
+            target: target.clone(),
+            settings,
+            facts: self.facts.clone(),
+            checks: self.checks.clone(),
+            steps: self.steps.clone(),
+            driver: self.driver.clone(),
+            logs: self.logs.clone(),
+            scripts: self.scripts.clone(),
+            stages: self.stages.clone(),
+        })
+    }
+}
+
+/// Where runbooks are looked for: a user's folder first, then the built-in ones. The same id in the user's folder
+/// replaces the built-in runbook as a whole.
+#[derive(Clone, Debug)]
+pub struct Library(Vec<Files>);
+
+impl Library {
+    /// The built-in runbooks, and those of a folder where one is given.
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        Self(folder.map(Files::Folder).into_iter().chain([Files::BuiltIn]).collect())
+    }
+
+    /// Ids of all runbooks, with where each comes from, in order.
+    pub fn list(&self) -> Vec<(String, String)> {
+        let mut out: BTreeMap<String, String> = BTreeMap::new();
+        for files in &self.0 {
+            for id in files.runbooks() {
+                let place = files.name(&format!("{id}/runbook.toml"));
+                out.entry(id).or_insert(place);
+            }
+        }
+        out.into_iter().collect()
+    }
+
+    /// Loads the runbook of that id.
+    ///
+    /// # Errors
+    /// There is none, or every mistake in its files.
+    pub fn load(&self, id: &str) -> Result<Runbook, LoadError> {
+        let files = self.0.iter().find(|f| f.runbooks().iter().any(|r| r == id)).ok_or_else(|| {
+            let list = self.list();
+            let known: Vec<&str> = list.iter().map(|(id, _)| id.as_str()).collect();
+            LoadError::NoSuch(format!("there is no runbook `{id}`: {}", suggest(id, known)))
+        })?;
+        load::load(files, &format!("{id}/runbook.toml")).map_err(LoadError::Wrong)
+    }
+}
+
+/// Why a runbook cannot be used.
+#[derive(Debug)]
+pub enum LoadError {
+    NoSuch(String),
+    Wrong(Diagnostics),
+}
+
+impl std::fmt::Display for LoadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LoadError::NoSuch(why) => f.write_str(why),
+            LoadError::Wrong(d) => d.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}

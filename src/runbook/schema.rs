@@ -1,0 +1,210 @@
+//! What stands in a runbook's files, as people write it. `load` checks it and makes a plan of it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use toml::Spanned;
+
+use crate::core::plan::{Class, Mode, Moment, Place, Scope, Severity, Stage, StepKind, Tier};
+
+/// A text that an error may have to point at.
+pub type Word = Spanned<String>;
+
+/// `runbook.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunbookFile {
+    pub id: Word,
+    pub title: String,
+    /// A few words for the header.
+    pub short: String,
+    /// The document it follows.
+    pub source: String,
+    /// More files with facts and checks, relative to this one.
+    #[serde(default)]
+    pub include: Vec<Word>,
+    /// Put in front of every script, relative to this file.
+    pub prelude: Option<Word>,
+    /// Name of the target that is taken when the inventory names none.
+    pub default_target: Word,
+    pub targets: BTreeMap<String, TargetTable>,
+    /// Values that scripts and expressions may name; an inventory may give others.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Json>,
+    pub driver: DriverTable,
+    #[serde(default)]
+    pub stages: BTreeMap<Stage, StageTable>,
+    #[serde(default)]
+    pub facts: Vec<FactsTable>,
+    #[serde(default)]
+    pub check: Vec<CheckTable>,
+    #[serde(default)]
+    pub step: Vec<StepTable>,
+    #[serde(default)]
+    pub log: Vec<LogTable>,
+}
+
+/// A file that a runbook includes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IncludedFile {
+    #[serde(default)]
+    pub facts: Vec<FactsTable>,
+    #[serde(default)]
+    pub check: Vec<CheckTable>,
+}
+
+/// `[targets.NAME]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetTable {
+    pub build: u64,
+    pub from_version: String,
+    pub from_build: u64,
+    pub min_ubr: Option<u64>,
+    pub media: Option<String>,
+    pub end_of_support: Option<String>,
+}
+
+/// `[driver]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriverTable {
+    pub mode: Mode,
+    pub name: String,
+    pub state: Word,
+    pub report: Word,
+    pub cluster: Word,
+    pub host: Word,
+    pub storage: Word,
+    pub stop: Word,
+    #[serde(default)]
+    pub stop_args: Vec<Word>,
+    pub words: BTreeMap<String, Stage>,
+    pub every: u64,
+    pub idle_every: u64,
+}
+
+/// `[stages.NAME]`, seconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageTable {
+    pub expected: u64,
+    pub limit: u64,
+}
+
+/// `[[facts]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactsTable {
+    pub id: Word,
+    pub title: String,
+    pub on: Place,
+    pub script: Word,
+    #[serde(default)]
+    pub args: Vec<Word>,
+    /// Seconds; 60 where absent (powershell-over-ssh 15).
+    pub timeout: Option<u64>,
+    #[serde(default)]
+    pub slow: bool,
+}
+
+/// `[[check]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckTable {
+    pub id: Word,
+    pub title: String,
+    pub area: String,
+    pub scope: Scope,
+    pub severity: Severity,
+    #[serde(default = "before")]
+    pub moment: Moment,
+    /// Required, no default: whoever adds a check decides.
+    pub waivable: bool,
+    pub facts: Vec<Word>,
+    pub applies: Option<Word>,
+    pub pass: Word,
+    pub warn: Option<Word>,
+    pub observed: Option<Word>,
+    pub detail: Option<Word>,
+    pub expect: String,
+    pub remedy: String,
+    pub command: Option<String>,
+    pub fix: Option<FixTable>,
+    pub source: String,
+}
+
+fn before() -> Moment {
+    Moment::Before
+}
+
+/// `fix = { … }` of a check.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixTable {
+    pub script: Word,
+    #[serde(default)]
+    pub args: Vec<Word>,
+    pub class: Spanned<Class>,
+    pub changes: String,
+    #[serde(default)]
+    pub reboot: bool,
+    pub timeout: Option<u64>,
+}
+
+/// `[[step]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepTable {
+    pub id: Word,
+    pub title: String,
+    pub kind: StepKind,
+    pub class: Class,
+    pub on: Place,
+    pub script: Option<Word>,
+    #[serde(default)]
+    pub args: Vec<Word>,
+    #[serde(default)]
+    pub detached: bool,
+    pub probe: Option<ProbeTable>,
+    pub expected: u64,
+    pub budget: u64,
+    pub safe_point: String,
+    pub tier: Tier,
+    #[serde(default)]
+    pub warning: Vec<String>,
+    #[serde(default)]
+    pub proof: Vec<ProofTable>,
+    pub timeout: Option<u64>,
+}
+
+/// `probe = { … }` of a step.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeTable {
+    pub facts: Word,
+    pub done: Word,
+}
+
+/// `[[step.proof]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProofTable {
+    pub title: String,
+    pub facts: Vec<Word>,
+    pub pass: Word,
+}
+
+/// `[[log]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogTable {
+    pub id: Word,
+    pub title: String,
+    pub on: Place,
+    pub script: Word,
+    pub every: u64,
+    pub timeout: Option<u64>,
+}
