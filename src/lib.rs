@@ -4,5 +4,7 @@
 
 pub mod config;
 pub mod core;
+pub mod journal;
+pub mod logs;
 pub mod remote;
 pub mod runbook;

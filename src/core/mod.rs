@@ -1,14 +1,18 @@
 //! The truth: events, the state that follows from them, and every rule of an upgrade. Pure: no clock, no I/O, no async.
 
+pub mod advice;
 pub mod apply;
 pub mod command;
 pub mod connection;
 pub mod decide;
 pub mod event;
 pub mod expr;
+pub mod gates;
 pub mod judge;
+pub mod log;
 pub mod name;
 pub mod plan;
 pub mod run;
 pub mod state;
+pub mod summary;
 pub mod view;

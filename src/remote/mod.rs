@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::core::connection::Connection;
 use crate::core::event::{Failure, FailureKind};
+pub use crate::core::log::Level;
 
 /// A future that may be awaited on any thread.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -73,16 +74,6 @@ impl Reply {
 pub struct Said {
     pub level: Level,
     pub text: String,
-}
-
-/// How loud a line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    Debug,
-    Info,
-    Warning,
-    Error,
 }
 
 /// Part of a file on a machine.

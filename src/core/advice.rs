@@ -1,0 +1,250 @@
+//! The advice line: one sentence, what stands between you and the next phase, and what to do. Never empty while something
+//! waits for a person.
+
+use jiff::Timestamp;
+
+use super::command::{blockers, failed, fixable, keys_of, moment, plural};
+use super::connection::Connection;
+use super::event::Outcome;
+use super::judge::is_stale;
+use super::plan::{Moment, Severity, Stage, StepKind};
+use super::run::{PauseReason, Phase, UnitState};
+use super::state::{CommitState, State};
+use super::summary::{Usual, counts, duration, node_in_work, overdue, to_safe_point, usual};
+
+/// What to press, in terms of what it does; the screen knows the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suggest {
+    CheckAll,
+    RetryFailed,
+    FixAll,
+    Details,
+    Start,
+    Resume,
+    Commit(String),
+}
+
+/// One sentence, and what to press.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    pub text: String,
+    /// The suggestion and what it does, to be read after the key: "fixes both".
+    pub press: Option<(Suggest, String)>,
+    /// Something waits for a person, now.
+    pub urgent: bool,
+}
+
+fn say(text: impl Into<String>) -> Advice {
+    Advice { text: text.into(), press: None, urgent: false }
+}
+
+impl Advice {
+    fn press(mut self, what: Suggest, does: impl Into<String>) -> Self {
+        self.press = Some((what, does.into()));
+        self
+    }
+
+    fn urgent(mut self) -> Self {
+        self.urgent = true;
+        self
+    }
+}
+
+/// What a person should know first.
+pub fn advice(state: &State, now: Timestamp) -> Advice {
+    if let Some(a) = trouble(state) {
+        return a;
+    }
+    match &state.phase {
+        Phase::Draft => {
+            say("Nothing was checked yet.").press(Suggest::CheckAll, "checks every node, changes nothing")
+        }
+        Phase::Checking => checking(state, now),
+        Phase::Blocked => blocked(state, now),
+        Phase::Ready => ready(state, now),
+        Phase::Acquiring => say("Making sure that no other run is going on."),
+        Phase::Running | Phase::Recovering => running(state, now),
+        Phase::Pausing | Phase::Stopping => ending(state, now),
+        Phase::Paused(reason) => paused(state, reason),
+        Phase::AwaitingCommit => commit(state),
+        Phase::Finalising => say("Closing the run."),
+        Phase::Failed => say(format!("The run failed: {}.", state.phase_why)).urgent(),
+        Phase::Stopped | Phase::Abandoned => say(format!("The run was {}.", state.phase_why)),
+        Phase::Succeeded | Phase::SucceededWithIssues => say(format!("{}.", capital(&state.phase_why))),
+    }
+}
+
+fn trouble(state: &State) -> Option<Advice> {
+    let (node, trouble) = state.plan.machines().find_map(|n| match state.connection(n) {
+        Connection::Trouble(t) if t.kind.needs_person() => Some((n, t)),
+        _ => None,
+    })?;
+    Some(say(format!("{node}: {} {}", trouble.message, trouble.remedy)).urgent())
+}
+
+fn checking(state: &State, now: Timestamp) -> Advice {
+    let c = counts(state, now);
+    let reading = state.reads.iter().filter(|(_, r)| r.is_open() && r.asked_at.is_some());
+    let slowest = reading.min_by_key(|(_, r)| r.asked_at);
+    let done = c.verdicts - c.open;
+    match slowest {
+        Some((key, r)) => {
+            let title = state.plan.fact_group(&key.group).map_or(key.group.as_str(), |g| &g.title);
+            let node = r.asked.as_ref().map_or_else(String::new, |n| format!(" on {n}"));
+            let since = r.asked_at.map_or(0, |at| now.duration_since(at).as_secs());
+            say(format!("{done} of {} judged; reading {title}{node}, {}.", c.verdicts, duration(since)))
+        }
+        None => say(format!("{done} of {} judged.", c.verdicts)),
+    }
+}
+
+fn blocked(state: &State, now: Timestamp) -> Advice {
+    let n = blockers(state, now);
+    let fix = fixable(state);
+    let fixed = fix.iter().filter(|(k, _)| state.blocks(k, now)).count();
+    let head = format!("{} before Start.", capital(&plural(n, "blocker")));
+    if fixed > 0 {
+        let mut titles: Vec<String> = Vec::new();
+        for (k, node) in fix.iter().filter(|(k, _)| state.blocks(k, now)) {
+            if let Some(c) = state.plan.check(&k.check).and_then(|c| c.fix.as_ref()) {
+                let text = format!("{} on {node}", c.changes);
+                if !titles.contains(&text) {
+                    titles.push(text);
+                }
+            }
+        }
+        let which = match (fixed, n) {
+            (f, n) if f == n && n == 1 => "fixes it".to_owned(),
+            (f, n) if f == n && n == 2 => "fixes both".to_owned(),
+            (f, n) if f == n => format!("fixes all {n}"),
+            (f, _) => format!("fixes {f} of them"),
+        };
+        return say(head).press(Suggest::FixAll, format!("{which}: {}", titles.join(", "))).urgent();
+    }
+    let first = keys_of(state, Moment::Before).into_iter().find(|k| state.blocks(k, now));
+    let Some(check) = first.as_ref().and_then(|k| state.plan.check(&k.check)) else { return say(head).urgent() };
+    let tell = first.as_ref().and_then(|k| state.verdict_of(k)).map(|v| v.value.outcome);
+    if tell == Some(Outcome::CouldNotTell) {
+        return say(format!("{head} {}: could not tell.", check.title))
+            .press(Suggest::RetryFailed, "reads again what failed")
+            .urgent();
+    }
+    say(format!("{head} {}: {}", check.title, check.remedy))
+        .press(Suggest::RetryFailed, "then checks again")
+        .urgent()
+}
+
+fn ready(state: &State, now: Timestamp) -> Advice {
+    let stale = keys_of(state, Moment::Before)
+        .iter()
+        .filter(|k| state.plan.check(&k.check).is_some_and(|c| c.severity == Severity::Blocker))
+        .any(|k| state.verdict_of(k).is_none_or(|v| is_stale(&v.value, now)));
+    if stale {
+        return say("The blockers were checked more than ten minutes ago.")
+            .press(Suggest::CheckAll, "checks again before Start")
+            .urgent();
+    }
+    let c = counts(state, now);
+    let but = match (c.warn, c.waived) {
+        (0, 0) => String::new(),
+        (w, 0) => format!("; {} to look at", plural(w, "warning")),
+        (0, v) => format!("; {v} waived"),
+        (w, v) => format!("; {} to look at, {v} waived", plural(w, "warning")),
+    };
+    let nodes = plural(state.plan.nodes.len(), "node");
+    say(format!("Every blocker passes{but}."))
+        .press(Suggest::Start, format!("starts the upgrade of {nodes} to {}", state.plan.target.version))
+        .urgent()
+}
+
+fn running(state: &State, now: Timestamp) -> Advice {
+    if moment(state) == Moment::After {
+        return checking(state, now);
+    }
+    let Some(run) = &state.run else { return say("") };
+    if let Some((node, unit)) = run.units.iter().find(|(_, u)| u.state.is_bad()) {
+        return say(format!("{node}: {} ({}).", unit.why, unit.state.word()))
+            .press(Suggest::Details, "shows what is known")
+            .urgent();
+    }
+    let Some((node, unit)) = node_in_work(state) else {
+        let name = &state.plan.driver.name;
+        let staging = run.units.values().filter(|u| u.state == UnitState::Staging).count();
+        if staging > 0 {
+            return say(format!(
+                "{} download the update; nothing is disturbed yet.",
+                capital(&plural(staging, "node"))
+            ));
+        }
+        if let Some((node, unit)) = run.units.iter().find(|(_, u)| u.state == UnitState::Gate) {
+            return say(format!("{node} {}. Do not remove drives or restart machines.", unit.why));
+        }
+        return say(format!("{name} prepares the run. Nothing to do."));
+    };
+    let stage = unit.state.stage();
+    let since = unit.track.last().map_or(0, |p| now.duration_since(p.from).as_secs());
+    let usually = usual(state, stage);
+    if overdue(state, unit, now) {
+        let text = format!("{node} {}: {} already, usually {}.", stage.word(), duration(since), about(&usually));
+        return say(text).press(Suggest::Details, "shows what is known").urgent();
+    }
+    if stage == Stage::Resync {
+        let left = state.storage.as_ref().map_or(0, |s| s.value.bytes_left);
+        return say(format!(
+            "Storage is not in sync yet: normal after a restart, {} left. Do not remove drives or restart machines.",
+            super::gates::bytes(left)
+        ));
+    }
+    say(format!("{node} {}: {} of {} usual. Nothing to do.", unit.state.word(), duration(since), about(&usually)))
+}
+
+fn about(usual: &Usual) -> String {
+    match usual {
+        Usual::Sibling(node, s) => format!("{} ({node})", duration(*s as i64)),
+        Usual::Plan(s) => format!("~{}", duration(*s as i64)),
+    }
+}
+
+fn ending(state: &State, now: Timestamp) -> Advice {
+    let name = &state.plan.driver.name;
+    match (node_in_work(state), to_safe_point(state, now)) {
+        (Some((node, _)), Some(s)) => say(format!("{name} finishes {node} first; about {}.", duration(s as i64))),
+        _ => say(format!("{name} ends its run; no node is in work.")),
+    }
+}
+
+fn paused(state: &State, reason: &PauseReason) -> Advice {
+    let left = state.run.as_ref().map_or(0, |r| r.units.values().filter(|u| !u.state.is_good()).count());
+    let next = match left {
+        0 => "goes on".to_owned(),
+        n => format!("goes on with {}", plural(n, "node")),
+    };
+    let failed_after = moment(state) == Moment::After && !failed(state).is_empty();
+    let a = say(format!("Paused, {reason}: {}.", state.phase_why));
+    let a = if failed_after {
+        a.press(Suggest::RetryFailed, "reads again what failed")
+    } else {
+        a.press(Suggest::Resume, next)
+    };
+    a.urgent()
+}
+
+fn commit(state: &State) -> Advice {
+    let step = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind == StepKind::Commit);
+    let Some(step) = step else { return say("") };
+    let commit = state.run.as_ref().and_then(|r| r.commits.get(&step.id));
+    match commit {
+        Some(CommitState::Intended { .. }) => say(format!("{}: under way.", step.title)),
+        Some(CommitState::Failed { message, .. }) => say(format!("{} failed: {message}", step.title))
+            .press(Suggest::Commit(step.id.clone()), "tries again, after a fresh proof")
+            .urgent(),
+        _ => say(format!("Every node is done and proved. Next: {}. It cannot be undone.", step.title))
+            .press(Suggest::Commit(step.id.clone()), "opens it; leaving it for later is fine")
+            .urgent(),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}

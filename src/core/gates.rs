@@ -1,0 +1,113 @@
+//! What must be open before the next node is touched (run-safety-model 9.1). Where a driver moves the nodes we cannot hold
+//! it back: the gates are observed then, and shown red when it goes on regardless. Unreadable is closed.
+
+use jiff::Timestamp;
+
+use super::plan::Mode;
+use super::state::State;
+
+/// One gate, evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    pub id: &'static str,
+    /// What it watches, in a few words.
+    pub title: &'static str,
+    pub open: bool,
+    /// What it saw, one sentence.
+    pub why: String,
+    /// When that was first seen.
+    pub since: Option<Timestamp>,
+}
+
+/// Whether the gates hold the nodes, or only watch.
+pub fn enforced(state: &State) -> bool {
+    state.plan.driver.mode == Mode::Direct
+}
+
+/// Every gate as it stands.
+pub fn evaluate(state: &State) -> Vec<Gate> {
+    vec![foreign(state), quorum(state), storage(state), previous(state)]
+}
+
+fn foreign(state: &State) -> Gate {
+    let name = &state.plan.driver.name;
+    let (open, why) = match &state.driver {
+        None => (false, format!("{name} has not answered yet")),
+        Some(s) if s.value.is_idle() => (true, "no run is going on".to_owned()),
+        Some(s) => match (&s.value.run, &state.run) {
+            (Some(r), Some(run))
+                if r.started_utc.is_none_or(|t| t.duration_since(run.started_at).as_secs() > -60) =>
+            {
+                (true, format!("our run, driven by {}", r.orchestrator))
+            }
+            (Some(r), _) => (false, format!("another run, driven by {}", r.orchestrator)),
+            (None, _) => (false, format!("{name} says {}", s.value.state)),
+        },
+    };
+    Gate { id: "foreign", title: "No other run", open, why, since: state.driver.as_ref().map(|d| d.at) }
+}
+
+fn quorum(state: &State) -> Gate {
+    let nodes = &state.plan.nodes;
+    let seen: Vec<_> = nodes.iter().filter_map(|n| Some((n, state.machines.get(n)?.cluster.as_ref()?))).collect();
+    let away: Vec<String> =
+        seen.iter().filter(|(_, c)| !c.value.is_up()).map(|(n, c)| format!("{n} {}", c.value.state)).collect();
+    let unread = nodes.len() - seen.len();
+    let in_work = nodes.iter().filter(|n| state.unit(n).is_some_and(|u| u.state.in_work())).count();
+    let open = unread == 0 && away.len() <= in_work;
+    let why = if unread > 0 {
+        format!("{unread} of {} nodes not seen yet", nodes.len())
+    } else if away.is_empty() {
+        format!("{} of {} Up", nodes.len(), nodes.len())
+    } else {
+        format!("{} of {} Up; {}", nodes.len() - away.len(), nodes.len(), away.join(", "))
+    };
+    Gate { id: "quorum", title: "Nodes", open, why, since: seen.iter().map(|(_, c)| c.at).max() }
+}
+
+fn storage(state: &State) -> Gate {
+    let (open, why) = match &state.storage {
+        None => (false, "storage has not been read yet".to_owned()),
+        Some(s) if s.value.open => (true, "in sync".to_owned()),
+        Some(s) if s.value.in_danger() => (false, format!("in danger: {}", s.value.virtual_disks.join(", "))),
+        Some(s) if !s.value.jobs.is_empty() => (
+            false,
+            format!("{} left to copy; do not remove drives or restart machines", bytes(s.value.bytes_left)),
+        ),
+        Some(s) => {
+            let mut rows: Vec<&str> = s.value.virtual_disks.iter().map(String::as_str).collect();
+            rows.extend(s.value.units.iter().map(String::as_str));
+            rows.extend(s.value.nodes_not_up.iter().map(String::as_str));
+            (false, if rows.is_empty() { "not healthy".to_owned() } else { rows.join(", ") })
+        }
+    };
+    Gate { id: "storage", title: "Storage", open, why, since: state.storage.as_ref().map(|s| s.at) }
+}
+
+fn previous(state: &State) -> Gate {
+    let busy: Vec<&str> = state
+        .plan
+        .nodes
+        .iter()
+        .filter(|n| state.unit(n).is_some_and(|u| u.state.in_work() || u.state.is_bad()))
+        .map(|n| n.as_str())
+        .collect();
+    let why = if busy.is_empty() {
+        "done, with proof".to_owned()
+    } else {
+        format!("{} is not proved yet", busy.join(", "))
+    };
+    Gate { id: "previous-node", title: "Previous node", open: busy.is_empty(), why, since: None }
+}
+
+/// `645 GiB`, `12 MiB`, `0 B`: whole units, for people.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    UNITS.iter().find(|(_, size)| n >= *size).map_or_else(
+        || format!("{n} B"),
+        |(unit, size)| {
+            let whole = n as f64 / *size as f64;
+            if whole < 10.0 { format!("{whole:.1} {unit}") } else { format!("{whole:.0} {unit}") }
+        },
+    )
+}

@@ -1,0 +1,96 @@
+//! A run's folder: `lock`, `plan.json`, `journal/`, `logs/`, `evidence/` (run-safety-model 7.1).
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::core::plan::Plan;
+
+/// The folder of one run, locked for as long as this lives.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// Held for the engine's life: exactly one writer.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes or opens a run's folder, and locks it.
+    ///
+    /// # Errors
+    /// It cannot be made, or another engine holds it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        for sub in ["journal", "logs", "evidence"] {
+            builder.create(path.join(sub))?;
+        }
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))?;
+        lock.try_lock().map_err(|e| match e {
+            std::fs::TryLockError::WouldBlock => {
+                io::Error::new(io::ErrorKind::WouldBlock, format!("another engine writes {}", path.display()))
+            }
+            std::fs::TryLockError::Error(e) => e,
+        })?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the journal's segments lie.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Where the logs lie.
+    pub fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    /// Writes the sealed plan: to another name, synced, then renamed. Gives its SHA-256, hex.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn seal(&self, plan: &Plan) -> io::Result<String> {
+        let text = serde_json::to_vec_pretty(plan)?;
+        let temporary = self.path.join("plan.json.tmp");
+        let mut file = File::create(&temporary)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, self.path.join("plan.json"))?;
+        sync_folder(&self.path)?;
+        Ok(sha256(&text))
+    }
+}
+
+/// Reads the plan of a run's folder, and its SHA-256.
+///
+/// # Errors
+/// It is not there or not a plan.
+pub fn read_plan(folder: &Path) -> io::Result<(Arc<Plan>, String)> {
+    let text = std::fs::read(folder.join("plan.json"))?;
+    let plan: Plan = serde_json::from_slice(&text).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+    Ok((Arc::new(plan), sha256(&text)))
+}
+
+/// SHA-256 as hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A new or renamed file is there after a power cut only when its folder was synced too.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(path)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}

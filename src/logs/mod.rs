@@ -1,0 +1,187 @@
+//! Log lines, kept in one append-only file for each machine and one for the run, with an index of where each line starts.
+//! A screen asks for lines by number; the cost of an answer depends on how many it asks for, never on the length of a log.
+
+mod store;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use store::Store;
+
+use crate::core::log::{Level, LogLine};
+use crate::core::name::NodeName;
+
+/// Most lines given in one answer.
+pub const MOST_LINES: usize = 1_000;
+
+/// Which log: one machine's, the run's own, or all merged in the order they came.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    All,
+    Run,
+    Node(NodeName),
+}
+
+/// All logs of a run.
+#[derive(Debug)]
+pub struct Logs {
+    folder: Option<PathBuf>,
+    files: BTreeMap<Option<NodeName>, Store>,
+    /// Every line in the order it came: which file, which line of it.
+    merged: Vec<(Option<NodeName>, u32)>,
+}
+
+impl Logs {
+    /// Logs that live in memory only: the demo, tests.
+    pub fn in_memory() -> Self {
+        Self { folder: None, files: BTreeMap::new(), merged: Vec::new() }
+    }
+
+    /// Logs in a folder, going on where the files end.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let mut logs = Self { folder: Some(folder.to_owned()), files: BTreeMap::new(), merged: Vec::new() };
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|e| e != "log") {
+                continue;
+            }
+            let Some(stem) = path.file_stem().and_then(|s| s.to_str()) else { continue };
+            let node = (stem != RUN).then(|| NodeName::new(stem));
+            logs.files.insert(node, Store::open(&path)?);
+        }
+        // The order between files is not kept on disk: the times are.
+        let mut order = Vec::new();
+        for (node, file) in &logs.files {
+            for i in 0..file.len() {
+                order.push((file.line(i).and_then(|l| parse(node, &l)).map(|l| l.at), node.clone(), i as u32));
+            }
+        }
+        order.sort_by_key(|(at, _, i)| (*at, *i));
+        logs.merged = order.into_iter().map(|(_, node, i)| (node, i)).collect();
+        Ok(logs)
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// It could not be written; the line is lost, the run goes on.
+    pub fn add(&mut self, line: &LogLine) -> io::Result<()> {
+        let file = match self.files.entry(line.node.clone()) {
+            std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
+            std::collections::btree_map::Entry::Vacant(e) => e.insert(match &self.folder {
+                Some(folder) => Store::open(&folder.join(file_name(line.node.as_ref())))?,
+                None => Store::memory(),
+            }),
+        };
+        let number = file.len() as u32;
+        file.add(&format!("{}\t{}\t{}\t{}", line.at, line.level.word(), line.source, line.text))?;
+        self.merged.push((line.node.clone(), number));
+        Ok(())
+    }
+
+    /// How many lines a log has.
+    pub fn len(&self, which: &Which) -> usize {
+        match which {
+            Which::All => self.merged.len(),
+            Which::Run => self.files.get(&None).map_or(0, Store::len),
+            Which::Node(n) => self.files.get(&Some(n.clone())).map_or(0, Store::len),
+        }
+    }
+
+    /// Whether a log has no line.
+    pub fn is_empty(&self, which: &Which) -> bool {
+        self.len(which) == 0
+    }
+
+    /// Lines of a log from a number on; fewer where it ends, at most `MOST_LINES`.
+    pub fn lines(&self, which: &Which, from: usize, count: usize) -> Vec<LogLine> {
+        let end = from.saturating_add(count.min(MOST_LINES)).min(self.len(which));
+        (from..end)
+            .filter_map(|i| {
+                let (node, number) = match which {
+                    Which::All => self.merged.get(i).map(|(n, l)| (n.clone(), *l as usize))?,
+                    Which::Run => (None, i),
+                    Which::Node(n) => (Some(n.clone()), i),
+                };
+                let text = self.files.get(&node)?.line(number)?;
+                parse(&node, &text)
+            })
+            .collect()
+    }
+}
+
+/// Name of the run's own file.
+const RUN: &str = "run";
+
+fn file_name(node: Option<&NodeName>) -> String {
+    match node {
+        // A node could be called RUN: file names keep them apart by case.
+        Some(n) => format!("{}.log", n.as_str().replace(['/', '\\', ':'], "_")),
+        None => format!("{RUN}.log"),
+    }
+}
+
+fn parse(node: &Option<NodeName>, line: &str) -> Option<LogLine> {
+    let mut parts = line.splitn(4, '\t');
+    Some(LogLine {
+        at: parts.next()?.parse().ok()?,
+        level: Level::from_word(parts.next()?)?,
+        source: parts.next()?.to_owned(),
+        text: parts.next()?.to_owned(),
+        node: node.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(second: i64, node: Option<&str>, text: &str) -> LogLine {
+        LogLine {
+            at: jiff::Timestamp::from_second(1_749_888_000 + second).unwrap(),
+            node: node.map(NodeName::new),
+            source: "run".into(),
+            level: Level::Info,
+            text: text.into(),
+        }
+    }
+
+    fn texts(logs: &Logs, which: &Which) -> Vec<String> {
+        logs.lines(which, 0, 100).into_iter().map(|l| l.text).collect()
+    }
+
+    #[test]
+    fn lines_come_back_by_number_and_merged() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut logs = Logs::open(folder.path()).unwrap();
+        for (i, node) in [Some("A"), None, Some("B"), Some("A")].into_iter().enumerate() {
+            logs.add(&line(i as i64, node, &format!("line {i}"))).unwrap();
+        }
+        let check = |logs: &Logs| {
+            assert_eq!(texts(logs, &Which::All), ["line 0", "line 1", "line 2", "line 3"]);
+            assert_eq!(texts(logs, &Which::Node("A".into())), ["line 0", "line 3"]);
+            assert_eq!(texts(logs, &Which::Run), ["line 1"]);
+            assert_eq!(logs.lines(&Which::All, 2, 1)[0].text, "line 2");
+            assert!(logs.lines(&Which::All, 9, 5).is_empty());
+        };
+        check(&logs);
+        drop(logs);
+        check(&Logs::open(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn a_torn_last_line_is_not_shown_and_not_joined_to_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("A.log"), "2025-06-14T08:00:00Z\tinfo\trun\twhole\n2025-06-14T08:0")
+            .unwrap();
+        let mut logs = Logs::open(folder.path()).unwrap();
+        logs.add(&line(0, Some("A"), "next")).unwrap();
+        assert_eq!(texts(&logs, &Which::Node("A".into())), ["whole", "next"]);
+    }
+}
