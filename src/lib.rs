@@ -5,6 +5,7 @@
 pub mod config;
 pub mod core;
 pub mod journal;
+pub mod link;
 pub mod logs;
 pub mod remote;
 pub mod runbook;

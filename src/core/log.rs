@@ -54,3 +54,12 @@ pub struct LogLine {
     pub level: Level,
     pub text: String,
 }
+
+/// Which log: one machine's, the run's own, or all merged in the order they came.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    All,
+    Run,
+    Node(NodeName),
+}

@@ -16,3 +16,4 @@ pub mod run;
 pub mod state;
 pub mod summary;
 pub mod view;
+pub mod watch;

@@ -9,20 +9,12 @@ use std::path::{Path, PathBuf};
 
 use store::Store;
 
+pub use crate::core::log::Which;
 use crate::core::log::{Level, LogLine};
 use crate::core::name::NodeName;
 
 /// Most lines given in one answer.
 pub const MOST_LINES: usize = 1_000;
-
-/// Which log: one machine's, the run's own, or all merged in the order they came.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Which {
-    All,
-    Run,
-    Node(NodeName),
-}
 
 /// All logs of a run.
 #[derive(Debug)]

@@ -1,0 +1,93 @@
+//! The messages.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::command::{Command, Refusal};
+use crate::core::decide::Pulse;
+use crate::core::event::Stamped;
+use crate::core::log::{LogLine, Which};
+use crate::core::plan::Plan;
+use crate::core::watch::{Clocking, ReplayControl, ReplayState};
+
+/// Version of this protocol. Both sides must speak the same.
+pub const PROTOCOL: u32 = 1;
+
+/// What a viewer may do (run-safety-model 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Observer,
+    Operator,
+    Controller,
+}
+
+/// First words of an engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    pub protocol: u32,
+    pub version: String,
+    /// Which engine: after a restart it is another, and viewers fold again.
+    pub instance: String,
+    pub run_id: String,
+    pub role: Role,
+    pub clock: Clocking,
+    pub plan: Box<Plan>,
+    /// Set where a journal is played instead of a run driven.
+    pub replay: Option<ReplayState>,
+}
+
+/// From the engine to a viewer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "m", content = "d")]
+pub enum FromEngine {
+    Hello(Box<Hello>),
+    /// One more event; a late viewer gets all of them first.
+    Event(Box<Stamped>),
+    /// Everything up to here was sent: the viewer shows the present.
+    CaughtUp,
+    /// Events up to this number are as durable as their class asks for.
+    Durable(u64),
+    Pulse(Pulse),
+    Clock(Clocking),
+    /// The command of that number was taken, or why not.
+    Answer {
+        id: u64,
+        refused: Option<Refusal>,
+    },
+    /// A log has that many lines now.
+    LogLength {
+        which: Which,
+        lines: u64,
+    },
+    LogLines {
+        which: Which,
+        from: u64,
+        lines: Vec<LogLine>,
+    },
+    Replay(ReplayState),
+    /// The engine leaves, and why. Nothing follows.
+    Bye {
+        why: String,
+    },
+}
+
+/// From a viewer to the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "m", content = "d")]
+pub enum ToEngine {
+    Hello {
+        protocol: u32,
+    },
+    Command {
+        id: u64,
+        command: Command,
+    },
+    LogLines {
+        which: Which,
+        from: u64,
+        count: u64,
+    },
+    Replay(ReplayControl),
+    /// End the engine: only where it runs in the viewer's own process.
+    Quit,
+}
