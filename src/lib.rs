@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod core;
+pub mod engine;
 pub mod journal;
 pub mod link;
 pub mod logs;

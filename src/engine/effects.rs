@@ -1,0 +1,218 @@
+//! Effects are carried out: each in a task of its own, its answer comes back as an observation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use super::vault::Vault;
+use crate::core::decide::{Effect, Observation};
+use crate::core::event::{Answer, Failure, FailureKind};
+use crate::core::log::{Level, LogLine};
+use crate::core::name::NodeName;
+use crate::core::plan::{Plan, SECRET_MARK};
+use crate::core::view::{LogView, OpView};
+use crate::remote::{Host, Reply, Request, Said, detached};
+
+/// Largest answer that goes into the journal, in bytes: a record holds 64 KiB in all.
+const LARGEST_ANSWER: usize = 48 * 1024;
+
+/// Lines that may wait between a script and the engine.
+const SAID_QUEUE: usize = 256;
+
+/// Everything that carrying out an effect needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Executor(Arc<Inner>);
+
+struct Inner {
+    plan: Arc<Plan>,
+    hosts: BTreeMap<NodeName, Arc<dyn Host>>,
+    vault: Vault,
+    clock: Clock,
+    run_id: String,
+    epoch: u64,
+    observations: mpsc::Sender<Observation>,
+    lines: mpsc::Sender<LogLine>,
+}
+
+impl Executor {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        plan: Arc<Plan>,
+        hosts: BTreeMap<NodeName, Arc<dyn Host>>,
+        vault: Vault,
+        clock: Clock,
+        run_id: String,
+        epoch: u64,
+        observations: mpsc::Sender<Observation>,
+        lines: mpsc::Sender<LogLine>,
+    ) -> Self {
+        Self(Arc::new(Inner { plan, hosts, vault, clock, run_id, epoch, observations, lines }))
+    }
+
+    /// Starts every connection and reports each as it changes.
+    pub fn open(&self) {
+        for (node, host) in &self.0.hosts {
+            host.open();
+            let (node, mut changes) = (node.clone(), host.connection());
+            let inner = self.0.clone();
+            tokio::spawn(async move {
+                loop {
+                    let connection = changes.borrow_and_update().clone();
+                    let observation = Observation::Connection { node: node.clone(), connection };
+                    if inner.observations.send(observation).await.is_err() || changes.changed().await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    /// Ends every connection.
+    pub async fn close(&self) {
+        let closing: Vec<_> = self.0.hosts.values().map(|h| tokio::spawn(h.close())).collect();
+        for c in closing {
+            let _ = c.await;
+        }
+    }
+
+    /// Takes every secret out of a line.
+    pub fn redact(&self, line: &mut LogLine) {
+        line.text = self.0.vault.redact(&line.text);
+    }
+
+    /// Carries out one effect.
+    pub fn carry_out(&self, effect: Effect) {
+        let inner = self.0.clone();
+        tokio::spawn(async move {
+            let observation = inner.run(effect).await;
+            // The engine is gone only when nobody needs the answer any more.
+            let _ = inner.observations.send(observation).await;
+        });
+    }
+}
+
+impl Inner {
+    async fn run(&self, effect: Effect) -> Observation {
+        match effect {
+            Effect::Read { key, attempt, node, script, slow } => {
+                let (took_ms, answer) = self.ask(&node, self.request(&script, &node, slow), &key.group).await;
+                Observation::Read { key, attempt, node, took_ms, answer }
+            }
+            Effect::Run { op, node, script } => {
+                let (took_ms, answer) = self.ask(&node, self.request(&script, &node, false), op.as_str()).await;
+                Observation::Ran { op, took_ms, answer }
+            }
+            Effect::Detach { op, node, script } => {
+                let request = self.detach(&op, &node, &script);
+                let (took_ms, answer) = self.ask(&node, request, op.as_str()).await;
+                Observation::Detached { op, took_ms, answer }
+            }
+            Effect::Observe { op, node } => {
+                let request = Some(detached::observe(&self.run_id, op.as_str()));
+                let (_, answer) = self.ask(&node, request, op.as_str()).await;
+                let answer = shape::<OpView>(answer);
+                Observation::Observed { op, answer }
+            }
+            Effect::Tail { source, node, script, after } => {
+                let mut request = self.request(&script, &node, false);
+                if let Some(Json::Object(args)) = request.as_mut().map(|r| &mut r.args) {
+                    args.insert("after".into(), after);
+                }
+                let (_, answer) = self.ask(&node, request, &source).await;
+                let next = match shape::<LogView>(answer) {
+                    Ok(view) => {
+                        for row in view.lines {
+                            let level = Level::of_windows(row.level);
+                            self.line(&node, &source, level, row.text).await;
+                        }
+                        Some(view.next)
+                    }
+                    Err(_) => None,
+                };
+                Observation::Tailed { source, node, next }
+            }
+        }
+    }
+
+    fn request(&self, script: &str, node: &NodeName, slow: bool) -> Option<Request> {
+        let s = self.plan.scripts.get(script)?;
+        let mut args = self.plan.arguments(script, node);
+        self.vault.fill(&mut args);
+        let timeout = Duration::from_secs(s.timeout);
+        Some(Request { name: script.to_owned(), script: s.text.clone(), args, timeout, slow })
+    }
+
+    fn detach(&self, op: &crate::core::name::OpId, node: &NodeName, script: &str) -> Option<Request> {
+        let s = self.plan.scripts.get(script)?;
+        // The arguments lie in a file on the node: a secret never goes among them.
+        let mut args = self.plan.arguments(script, node);
+        if let Json::Object(o) = &mut args {
+            o.retain(|_, v| v.get(SECRET_MARK).is_none());
+        }
+        let user = self.plan.settings.get("task_account").and_then(Json::as_str).unwrap_or_default();
+        let mut password = serde_json::json!({ "password": { SECRET_MARK: "task_password" } });
+        self.vault.fill(&mut password);
+        let password = password["password"].as_str();
+        Some(detached::start(&self.run_id, op.as_str(), self.epoch, &s.text, args, user, password))
+    }
+
+    async fn ask(&self, node: &NodeName, request: Option<Request>, source: &str) -> (u64, Answer) {
+        let not_sent = |message: String| {
+            (0, Answer::Failed(Failure { kind: FailureKind::NotSent, id: None, message, at: None }))
+        };
+        let Some(request) = request else { return not_sent("the plan has no such script".into()) };
+        let Some(host) = self.hosts.get(node) else { return not_sent(format!("{node} is not in the inventory")) };
+        let (to, mut said) = mpsc::channel::<Said>(SAID_QUEUE);
+        let listen = async {
+            while let Some(s) = said.recv().await {
+                self.line(node, source, s.level, s.text).await;
+            }
+        };
+        let (reply, ()) = tokio::join!(host.run(request, to), listen);
+        (reply.took.as_millis() as u64, self.answer(reply))
+    }
+
+    fn answer(&self, reply: Reply) -> Answer {
+        match reply.record() {
+            Ok(json) => {
+                let size = json.to_string().len();
+                if size > LARGEST_ANSWER {
+                    return Answer::Failed(Failure {
+                        kind: FailureKind::Misshapen,
+                        id: None,
+                        message: format!("the answer has {size} bytes, more than {LARGEST_ANSWER}"),
+                        at: None,
+                    });
+                }
+                Answer::Facts(self.vault.redact_json(json))
+            }
+            Err(mut f) => {
+                f.message = self.vault.redact(&f.message);
+                f.at = f.at.map(|t| self.vault.redact(&t));
+                Answer::Failed(f)
+            }
+        }
+    }
+
+    async fn line(&self, node: &NodeName, source: &str, level: Level, text: String) {
+        let line =
+            LogLine { at: self.clock.now(), node: Some(node.clone()), source: source.to_owned(), level, text };
+        let _ = self.lines.send(line).await;
+    }
+}
+
+fn shape<T: serde::de::DeserializeOwned>(answer: Answer) -> Result<T, Failure> {
+    match answer {
+        Answer::Facts(json) => serde_json::from_value(json).map_err(|e| Failure {
+            kind: FailureKind::Misshapen,
+            id: None,
+            message: format!("the answer is not of the expected shape: {e}"),
+            at: None,
+        }),
+        Answer::Failed(f) => Err(f),
+    }
+}

@@ -1,0 +1,227 @@
+//! Events as log lines: what a person reads along with what the nodes say themselves.
+
+use crate::core::connection::Connection;
+use crate::core::event::{Answer, Event, Outcome, Stamped};
+use crate::core::log::{Level, LogLine};
+use crate::core::name::NodeName;
+use crate::core::run::UnitState;
+use crate::core::state::State;
+use crate::core::view::{DriverView, OpVerdict};
+
+/// Makes a line of what an event says.
+type Line<'a> = &'a dyn Fn(Option<&NodeName>, &str, Level, String) -> LogLine;
+
+/// Lines for an event. `before` is the state it met.
+pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
+    let line = |node: Option<&NodeName>, source: &str, level: Level, text: String| LogLine {
+        at: stamped.at,
+        node: node.cloned(),
+        source: source.to_owned(),
+        level,
+        text,
+    };
+    let one = |node: Option<&NodeName>, source: &str, level, text| vec![line(node, source, level, text)];
+    let who = |text: &str| match stamped.actor.as_str() {
+        crate::core::event::ENGINE => text.to_owned(),
+        actor => format!("{text}, by {actor}"),
+    };
+    let plan = &before.plan;
+    match &stamped.event {
+        Event::EngineStarted(e) => {
+            one(None, "run", Level::Info, format!("nodelift {} on {} as {}", e.version, e.host, e.user))
+        }
+        Event::PlanSealed(s) => one(
+            None,
+            "run",
+            Level::Info,
+            format!("plan sealed: {}, {} nodes, {}", s.runbook, s.nodes.len(), short(&s.plan_sha256)),
+        ),
+        Event::ConnectionChanged { node, connection } => match connection {
+            Connection::Ready(h) => one(
+                Some(node),
+                "ssh",
+                Level::Info,
+                format!("connected: {}, PowerShell {}, {}", h.via, h.ps, h.language),
+            ),
+            Connection::Trouble(t) => {
+                one(Some(node), "ssh", Level::Warning, format!("{} {}", t.message, t.remedy))
+            }
+            Connection::Connecting => one(Some(node), "ssh", Level::Debug, "connecting".into()),
+            Connection::Idle => Vec::new(),
+        },
+        Event::FactsRead { key, asked, took_ms, answer, .. } => {
+            let title = plan.fact_group(&key.group).map_or(key.group.as_str(), |g| &g.title);
+            match answer {
+                Answer::Facts(_) => {
+                    one(Some(asked), "read", Level::Debug, format!("{title}: {:.1} s", *took_ms as f64 / 1000.0))
+                }
+                Answer::Failed(f) => one(Some(asked), "read", Level::Warning, format!("{title}: {}", f.message)),
+            }
+        }
+        Event::CheckJudged { key, verdict } => {
+            let title = plan.check(&key.check).map_or(key.check.as_str(), |c| &c.title);
+            let level = match verdict.outcome {
+                Outcome::Fail => Level::Error,
+                Outcome::Warn | Outcome::CouldNotTell => Level::Warning,
+                _ => Level::Info,
+            };
+            let saw =
+                verdict.observed.as_ref().or(verdict.why.as_ref()).map_or_else(String::new, |t| format!("  {t}"));
+            one(key.node.as_ref(), "check", level, format!("{title} → {}{saw}", verdict.outcome.word()))
+        }
+        Event::ReadsWanted { why, .. } => one(None, "run", Level::Debug, who(&format!("reading {why}"))),
+        Event::ChecksEnded { blocking, warnings, passed } => one(
+            None,
+            "run",
+            Level::Info,
+            format!("checks ended: {blocking} blocking, {warnings} warnings, {passed} passed"),
+        ),
+        Event::Waived(w) => one(
+            w.key.node.as_ref(),
+            "run",
+            Level::Warning,
+            format!("{} waived by {} until {}: {}", w.key.check, w.by, w.expires, w.reason),
+        ),
+        Event::FixIntended { key, node, .. } => {
+            let changes = plan.check(&key.check).and_then(|c| c.fix.as_ref()).map_or("a fix", |f| &f.changes);
+            one(Some(node), "fix", Level::Info, who(&format!("fix of {}: {changes}", key.check)))
+        }
+        Event::FixEnded { op, answer, .. } => {
+            let node = before.fixes.get(op).map(|f| &f.node);
+            match answer {
+                Answer::Facts(json) => one(node, "fix", Level::Info, format!("done: {json}")),
+                Answer::Failed(f) => one(node, "fix", Level::Error, format!("failed: {}", f.message)),
+            }
+        }
+        Event::PhaseChanged { to, why } => one(None, "run", Level::Info, who(&format!("{}: {why}", to.word()))),
+        Event::StartIntended { .. } => one(None, "run", Level::Info, who("start")),
+        Event::StepIntended { step, op, attempt, node } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            one(Some(node), "step", Level::Info, format!("{title}, attempt {attempt} ({op})"))
+        }
+        Event::StepStarted { step, .. } => one(None, "step", Level::Info, format!("{step} started")),
+        Event::OpSeen { op, verdict } => {
+            let text = match verdict {
+                OpVerdict::NotStarted => "has not started".to_owned(),
+                OpVerdict::Running => "runs".to_owned(),
+                OpVerdict::Ended { code, why, .. } => format!("ended with code {code}: {why}"),
+                OpVerdict::Died => "died without an end".to_owned(),
+                OpVerdict::InterruptedByReboot => "was cut short by a restart".to_owned(),
+                OpVerdict::Unknown => "cannot be told".to_owned(),
+            };
+            one(None, "step", Level::Debug, format!("{op} {text}"))
+        }
+        Event::StepEnded { step, ok, message } => {
+            let level = if *ok { Level::Info } else { Level::Error };
+            one(None, "step", level, format!("{step} {}: {message}", if *ok { "done" } else { "failed" }))
+        }
+        Event::ClusterSeen { node } => {
+            let drain =
+                if node.drain == "NotInitiated" { String::new() } else { format!(", drain {}", node.drain) };
+            one(
+                Some(&node.name),
+                "cluster",
+                Level::Info,
+                format!("{} {}{drain}, build {}", node.state, node.status, node.build),
+            )
+        }
+        Event::HostSeen { node, host } => {
+            let version = host.display_version.as_deref().unwrap_or("");
+            one(
+                Some(node),
+                "host",
+                Level::Info,
+                format!("{} {version} build {}, started {}", host.caption, host.build, host.boot_utc),
+            )
+        }
+        Event::StorageSeen { view } if view.open => one(None, "storage", Level::Info, "in sync".into()),
+        Event::StorageSeen { view } => {
+            let level = if view.in_danger() { Level::Error } else { Level::Info };
+            let rows: Vec<&str> = view
+                .jobs
+                .iter()
+                .chain(&view.virtual_disks)
+                .chain(&view.units)
+                .chain(&view.nodes_not_up)
+                .map(String::as_str)
+                .collect();
+            one(None, "storage", level, rows.join(", "))
+        }
+        Event::DriverSeen { view } => driver(before, view, &line),
+        Event::ReportSeen { report } => match &report.status {
+            Some(status) => one(
+                None,
+                "cau",
+                Level::Info,
+                format!(
+                    "report: {status}{}",
+                    report.error_id.as_ref().map_or_else(String::new, |e| format!(", {e}"))
+                ),
+            ),
+            None => Vec::new(),
+        },
+        Event::UnitChanged { node, to, why } => {
+            let level = match to {
+                UnitState::Failed | UnitState::RolledBack | UnitState::DrainFailed => Level::Error,
+                UnitState::Unknown => Level::Warning,
+                _ => Level::Info,
+            };
+            one(Some(node), "run", level, format!("{}: {why}", to.word()))
+        }
+        Event::PauseRequested { .. } => one(None, "run", Level::Info, who("pause asked for")),
+        Event::StopIntended { .. } => one(None, "run", Level::Warning, who("stop asked for")),
+        Event::DriverStopAnswered { answer: Answer::Failed(f), .. } => {
+            one(None, "run", Level::Error, f.message.clone())
+        }
+        Event::Resumed { .. } => one(None, "run", Level::Info, who("resumed")),
+        Event::ProofTaken { step, items } => {
+            let held = items.iter().filter(|i| i.holds).count();
+            one(None, "proof", Level::Info, format!("{step}: {held} of {} hold", items.len()))
+        }
+        Event::CommitIntended { step, reason, .. } => {
+            one(None, "commit", Level::Warning, who(&format!("{step}: {reason}")))
+        }
+        Event::CommitEnded { step, ok, message, .. } => {
+            let level = if *ok { Level::Info } else { Level::Error };
+            one(None, "commit", level, format!("{step} {}: {message}", if *ok { "done" } else { "failed" }))
+        }
+        Event::CommitDeferred { step } => one(None, "commit", Level::Info, who(&format!("{step} left for later"))),
+        Event::RunEnded { verdict, message } => {
+            one(None, "run", Level::Info, format!("{}: {message}", verdict.phase().word()))
+        }
+        Event::FactsAsked { .. }
+        | Event::StorageSampled { .. }
+        | Event::ProofAsked { .. }
+        | Event::DriverStopAnswered { .. } => Vec::new(),
+    }
+}
+
+/// What the driver says of each node, where it says something else than before.
+fn driver(before: &State, view: &DriverView, line: Line<'_>) -> Vec<LogLine> {
+    let old = before.driver.as_ref().map(|d| &d.value);
+    let mut out = Vec::new();
+    if old.is_none_or(|o| o.state != view.state) {
+        let by = view.run.as_ref().map_or_else(String::new, |r| format!(", driven by {}", r.orchestrator));
+        out.push(line(None, "cau", Level::Info, format!("{}{by}", view.state)));
+    }
+    let Some(run) = &view.run else { return out };
+    let old = old.and_then(|o| o.run.as_ref());
+    for w in &run.working {
+        let same = old.is_some_and(|o| o.working.iter().any(|x| x.node == w.node && x.status == w.status));
+        if !same {
+            out.push(line(Some(&w.node), "cau", Level::Info, w.status.clone()));
+        }
+    }
+    for f in &run.finished {
+        if !old.is_some_and(|o| o.finished.iter().any(|x| x.node == f.node)) {
+            let level = if f.status == "Succeeded" { Level::Info } else { Level::Error };
+            let error = f.error.as_ref().map_or_else(String::new, |e| format!(": {e}"));
+            out.push(line(Some(&f.node), "cau", level, format!("{}{error}", f.status)));
+        }
+    }
+    out
+}
+
+fn short(sha: &str) -> &str {
+    sha.get(..12).unwrap_or(sha)
+}
