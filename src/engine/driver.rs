@@ -149,6 +149,13 @@ impl Engine {
         let fresh = self.history.is_empty();
         let started = self.decider.record(Event::EngineStarted(self.info.clone()), now);
         self.take(started);
+        if !fresh
+            && matches!(self.told.phase, Phase::Acquiring | Phase::Running | Phase::Pausing | Phase::Stopping)
+        {
+            let why = "looking what became of what was under way".to_owned();
+            let turn = self.decider.record(Event::PhaseChanged { to: Phase::Recovering, why }, now);
+            self.take(turn);
+        }
         if fresh {
             let plan = self.told.plan.clone();
             let sealed = Sealed {

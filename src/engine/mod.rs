@@ -4,10 +4,12 @@ mod clock;
 mod driver;
 mod effects;
 mod narrate;
+mod replay;
 mod vault;
 mod viewers;
 
 pub use clock::Clock;
 pub use driver::{Setup, run};
+pub use replay::{Recording, play};
 pub use vault::Vault;
 pub use viewers::{FromViewer, attach};

@@ -37,7 +37,21 @@ impl Logs {
     /// The folder cannot be made or read.
     pub fn open(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let mut logs = Self { folder: Some(folder.to_owned()), files: BTreeMap::new(), merged: Vec::new() };
+        let mut logs = Self::index(folder, Store::open)?;
+        logs.folder = Some(folder.to_owned());
+        Ok(logs)
+    }
+
+    /// Logs in a folder, only to look at: nothing is changed there.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn read(folder: &Path) -> io::Result<Self> {
+        Self::index(folder, Store::read)
+    }
+
+    fn index(folder: &Path, open: impl Fn(&Path) -> io::Result<Store>) -> io::Result<Self> {
+        let mut logs = Self::in_memory();
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_none_or(|e| e != "log") {
@@ -45,7 +59,7 @@ impl Logs {
             }
             let Some(stem) = path.file_stem().and_then(|s| s.to_str()) else { continue };
             let node = (stem != RUN).then(|| NodeName::new(stem));
-            logs.files.insert(node, Store::open(&path)?);
+            logs.files.insert(node, open(&path)?);
         }
         // The order between files is not kept on disk: the times are.
         let mut order = Vec::new();
@@ -91,6 +105,17 @@ impl Logs {
         self.len(which) == 0
     }
 
+    /// How many lines a log had at that time.
+    pub fn len_at(&self, which: &Which, at: jiff::Timestamp) -> usize {
+        let (mut low, mut high) = (0, self.len(which));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let before = self.lines(which, middle, 1).first().is_some_and(|l| l.at <= at);
+            if before { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
     /// Lines of a log from a number on; fewer where it ends, at most `MOST_LINES`.
     pub fn lines(&self, which: &Which, from: usize, count: usize) -> Vec<LogLine> {
         let end = from.saturating_add(count.min(MOST_LINES)).min(self.len(which));
@@ -108,12 +133,11 @@ impl Logs {
     }
 }
 
-/// Name of the run's own file.
-const RUN: &str = "run";
+/// Name of the run's own file: no machine can be called so.
+const RUN: &str = "~run";
 
 fn file_name(node: Option<&NodeName>) -> String {
     match node {
-        // A node could be called RUN: file names keep them apart by case.
         Some(n) => format!("{}.log", n.as_str().replace(['/', '\\', ':'], "_")),
         None => format!("{RUN}.log"),
     }

@@ -24,9 +24,22 @@ impl Store {
         Self { bytes: Bytes::Memory(Vec::new()), starts: Vec::new(), end: 0 }
     }
 
-    /// Opens a file and indexes it. What stands after its last line break was torn: it is cut off.
+    /// Opens a file to go on with it. What stands after its last line break was torn: it is cut off.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let store = Self::index(file)?;
+        if let Bytes::File(f) = &store.bytes {
+            f.lock().unwrap_or_else(|e| e.into_inner()).set_len(store.end)?;
+        }
+        Ok(store)
+    }
+
+    /// Opens a file to look at it.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        Self::index(File::open(path)?)
+    }
+
+    fn index(mut file: File) -> io::Result<Self> {
         let (mut starts, mut at, mut start) = (Vec::new(), 0u64, 0u64);
         let mut block = vec![0; 64 * 1024];
         loop {
@@ -41,9 +54,6 @@ impl Store {
                     start = at;
                 }
             }
-        }
-        if start != at {
-            file.set_len(start)?;
         }
         Ok(Self { bytes: Bytes::File(Mutex::new(file)), starts, end: start })
     }

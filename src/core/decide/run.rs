@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Decider, Effect, Turn, after};
 use crate::core::command::{before_keys, keys_of};
 use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome};
-use crate::core::name::OpId;
+use crate::core::name::{NodeName, OpId};
 use crate::core::plan::{Moment, Step, StepKind};
 use crate::core::run::{PauseReason, Phase, RunVerdict, UnitState};
 use crate::core::state::CommitState;
@@ -25,8 +25,42 @@ impl Decider {
             Phase::Running | Phase::Pausing | Phase::Stopping => self.advance(turn, now),
             Phase::AwaitingCommit => self.settle_commits(turn, now),
             Phase::Finalising => self.finalise(turn, now),
+            Phase::Recovering => self.recover(turn, now),
             _ => {}
         }
+    }
+
+    /// A restarted engine looks before it does anything: every intent without a result is settled by what is found, then a
+    /// person says go on (run-safety-model 8).
+    fn recover(&mut self, turn: &mut Turn, now: Timestamp) {
+        let Some(run) = &self.state.run else {
+            return self.phase(turn, ENGINE, Phase::Blocked, "the engine was restarted: check again", now);
+        };
+        let open: Vec<(OpId, Option<NodeName>)> = run
+            .steps
+            .iter()
+            .filter(|(id, s)| {
+                let hands_over = self.state.plan.step(id).is_some_and(|p| p.kind == StepKind::Delegate);
+                hands_over && s.started_at.is_none() && s.ended.is_none() && s.seen.is_none()
+            })
+            .filter_map(|(_, s)| Some((s.op.clone()?, s.node.clone())))
+            .collect();
+        for (op, node) in &open {
+            self.look_at(turn, op, node, now);
+        }
+        let driver_known = self.fresh_at(&self.driver_key()) > self.state.phase_since;
+        if !open.is_empty() || !driver_known {
+            return;
+        }
+        let name = &self.state.plan.driver.name;
+        let found = match self.state.driver.as_ref().and_then(|d| d.value.run.as_ref()) {
+            Some(r) => format!("{name} goes on, driven by {}", r.orchestrator),
+            None => format!("{name} is not running"),
+        };
+        let left = self.nodes_left();
+        let why =
+            format!("the engine was restarted; {found}; {left} of {} nodes not done", self.state.plan.nodes.len());
+        self.phase(turn, ENGINE, Phase::Paused(PauseReason::Recovered), &why, now);
     }
 
     /// No run is started beside another one.
@@ -177,7 +211,7 @@ impl Decider {
         }
     }
 
-    fn look_at(&mut self, turn: &mut Turn, op: &OpId, node: &Option<crate::core::name::NodeName>, now: Timestamp) {
+    fn look_at(&mut self, turn: &mut Turn, op: &OpId, node: &Option<NodeName>, now: Timestamp) {
         let Some(node) = node.clone().filter(|n| self.state.connection(n).is_ready()) else {
             return;
         };
@@ -190,7 +224,8 @@ impl Decider {
 
     /// When a detached operation is looked at again.
     pub(super) fn next_observation(&self) -> Option<Timestamp> {
-        let under_way = matches!(self.state.phase, Phase::Running | Phase::Pausing | Phase::Stopping);
+        let under_way =
+            matches!(self.state.phase, Phase::Running | Phase::Pausing | Phase::Stopping | Phase::Recovering);
         let step = self.state.current_step().filter(|_| under_way)?;
         let s = self.state.run.as_ref()?.steps.get(step)?;
         let op = s.op.as_ref()?;

@@ -1,0 +1,54 @@
+//! `nodelift config print|check`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use color_eyre::eyre::Result;
+
+use super::Exit;
+use super::site::read_inventory;
+use crate::config::settings::{DEFAULT, Settings};
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// The settings in force
+    Print {
+        /// The commented default file instead
+        #[arg(long)]
+        default: bool,
+    },
+    /// Check the settings, and an inventory where one is named
+    Check {
+        /// Inventory to check
+        #[arg(short, long, value_name = "FILE")]
+        inventory: Option<PathBuf>,
+    },
+}
+
+impl Config {
+    pub fn run(self, settings: &Settings) -> Result<Exit> {
+        match self {
+            Config::Print { default: true } => print!("{DEFAULT}"),
+            Config::Print { default: false } => print!("{}", settings.print()),
+            Config::Check { inventory } => {
+                println!("settings: no mistake found");
+                if let Some(path) = inventory {
+                    let (inventory, site) = match read_inventory(&path, settings, None) {
+                        Ok(pair) => pair,
+                        Err(exit) => return Ok(exit),
+                    };
+                    println!(
+                        "{}: no mistake found: {}, {} nodes{}, runbook {}, target {}",
+                        path.display(),
+                        inventory.cluster,
+                        inventory.nodes.len(),
+                        inventory.coordinator.as_ref().map_or(String::new(), |c| format!(", coordinator {}", c.name)),
+                        site.plan.runbook.id,
+                        site.plan.target.version,
+                    );
+                }
+            }
+        }
+        Ok(Exit::Succeeded)
+    }
+}

@@ -1,0 +1,59 @@
+//! From files to a plan: an inventory and the runbook it is for.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::Exit;
+use crate::config::inventory::Inventory;
+use crate::config::settings::Settings;
+use crate::core::name::NodeName;
+use crate::core::plan::Plan;
+use crate::runbook::{Library, Runbook, Site};
+
+/// The runbook that is taken where an inventory names none.
+pub const DEFAULT_RUNBOOK: &str = "azure-local-powershell";
+
+/// A runbook, resolved for a site.
+pub struct Resolved {
+    pub runbook: Runbook,
+    pub plan: Arc<Plan>,
+}
+
+/// Reads an inventory and resolves its runbook. Mistakes are printed; the exit code is what is left to return.
+pub fn read_inventory(
+    path: &Path,
+    settings: &Settings,
+    runbook: Option<&str>,
+) -> Result<(Inventory, Resolved), Exit> {
+    let inventory = Inventory::read(path).map_err(|d| {
+        eprint!("{d}");
+        Exit::Usage
+    })?;
+    let site = resolve(&inventory, settings, runbook).map_err(|why| {
+        eprint!("{why}");
+        if !why.ends_with('\n') {
+            eprintln!();
+        }
+        Exit::Usage
+    })?;
+    Ok((inventory, site))
+}
+
+fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) -> Result<Resolved, String> {
+    let id = runbook.or(inventory.runbook.as_deref()).unwrap_or(DEFAULT_RUNBOOK);
+    let runbook = Library::new(settings.runbooks.clone()).load(id).map_err(|e| e.to_string())?;
+    let mut site = Site {
+        cluster: inventory.cluster.clone(),
+        nodes: inventory.nodes.iter().map(|n| NodeName::new(&n.name)).collect(),
+        coordinator: inventory.coordinator.as_ref().map(|c| NodeName::new(&c.name)),
+        target: inventory.target.clone(),
+        settings: inventory.settings.clone(),
+    };
+    if let Some(task) = &inventory.task {
+        site.settings.insert("task_account".into(), Json::from(task.user.as_str()));
+    }
+    let plan = runbook.plan(&site).map_err(|why| format!("{}: {why}", inventory.path.display()))?;
+    Ok(Resolved { runbook, plan: Arc::new(plan) })
+}
