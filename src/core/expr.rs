@@ -112,6 +112,11 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("hours_between", "hours_between(from, to): between two ISO times"),
     ("sum", "sum(list of numbers)"),
     ("gib", "gib(bytes): as whole GiB, as text"),
+    ("day", "day(time): the date of an ISO time; null is `never`"),
+    ("head", "head(text, mark): what stands before the first mark"),
+    ("at", "at(x, path): what a list of keys leads to; null where one of them is absent"),
+    ("utc", "utc(time): an ISO time with seven decimals, as scripts give it; null stays null"),
+    ("unknown", "unknown(why): no value; the check could not tell, and says why"),
 ];
 
 fn register(context: &mut Context<'_, '_>) -> Result<(), DeclarationError> {
@@ -151,7 +156,43 @@ fn register(context: &mut Context<'_, '_>) -> Result<(), DeclarationError> {
             .sum()
     })?;
     context.add_function("gib", |bytes: i64| -> String { format!("{} GiB", bytes / (1 << 30)) })?;
+    context.add_function("day", |time: Value| -> String {
+        match time {
+            Value::Null => "never".into(),
+            other => text(&other).chars().take(10).collect(),
+        }
+    })?;
+    context.add_function("head", |s: Arc<String>, mark: Arc<String>| -> String {
+        s.split(mark.as_str()).next().unwrap_or_default().to_owned()
+    })?;
+    context.add_function("at", |value: Value, path: Arc<Vec<Value>>| -> Value { at(value, &path) })?;
+    context.add_function("utc", |time: Value| -> Result<Value, ExecutionError> {
+        match time {
+            Value::Null => Ok(Value::Null),
+            Value::String(s) => match s.parse::<Timestamp>() {
+                Ok(t) => Ok(Value::String(Arc::new(format!("{t:.7}")))),
+                Err(_) => Err(ExecutionError::function_error("utc", format!("{s} is not a time"))),
+            },
+            other => Err(ExecutionError::function_error("utc", format!("{} is not a time", text(&other)))),
+        }
+    })?;
+    context.add_function("unknown", |why: Arc<String>| -> Result<Value, ExecutionError> {
+        Err(ExecutionError::function_error("unknown", why))
+    })?;
     Ok(())
+}
+
+/// Keys of maps and indexes of lists, one after the other.
+fn at(value: Value, path: &[Value]) -> Value {
+    let Some((first, rest)) = path.split_first() else {
+        return value;
+    };
+    let inner = match (&value, first) {
+        (Value::Map(m), Value::String(k)) => m.map.get(&Key::String(k.clone())).cloned(),
+        (Value::List(l), Value::Int(i)) => usize::try_from(*i).ok().and_then(|i| l.get(i).cloned()),
+        _ => None,
+    };
+    inner.map_or(Value::Null, |v| at(v, rest))
 }
 
 /// JSON as CEL sees it: every whole number is an int.
@@ -217,6 +258,7 @@ fn in_words(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchKey(key) => format!("`{key}` is not in the answer"),
         ExecutionError::UndeclaredReference(name) => format!("`{name}` is not known here"),
+        ExecutionError::FunctionError { function, message } if function == "unknown" => message.clone(),
         ExecutionError::NoSuchOverload(e) => {
             format!("`{}` does not work on {}", e.function().replace('_', ""), e.argument_types().join(" and "))
         }
@@ -274,6 +316,16 @@ mod tests {
         );
         assert!(eval("hours_between(refs.a, refs.a)", json!({"a": "yesterday"})).is_err());
         assert_eq!(eval("sum(refs.a) == 6.0", json!({"a": [1, 2, 3]})), Ok(json!(true)));
+        let deep = json!({"a": {"HKLM:\\X": {"v": [7]}}, "t": "2025-06-14T08:00:00.125Z"});
+        assert_eq!(eval("at(refs, ['a', 'HKLM:\\\\X', 'v', 0])", deep.clone()), Ok(json!(7)));
+        assert_eq!(eval("at(refs, ['a', 'none', 'v', 0])", deep.clone()), Ok(json!(null)));
+        assert_eq!(eval("utc(refs.t)", deep.clone()), Ok(json!("2025-06-14T08:00:00.1250000Z")));
+        assert_eq!(eval("utc(at(refs, ['x']))", deep.clone()), Ok(json!(null)));
+        assert_eq!(
+            eval("day(refs.t) + head('a,b,c', ',') + day(null)", deep.clone()),
+            Ok(json!("2025-06-14anever"))
+        );
+        assert_eq!(eval("refs.t == '' || unknown('nobody knows')", deep), Err("nobody knows".into()));
     }
 
     #[test]

@@ -1,0 +1,4 @@
+# Cannot be undone.
+$null = Update-ClusterFunctionalLevel -Force -ErrorAction Stop
+$c = Get-Cluster -ErrorAction Stop
+@{ level = [int]$c.ClusterFunctionalLevel; upgrade_version = [int]$c.ClusterUpgradeVersion }
