@@ -216,6 +216,7 @@ impl State {
                         step.clone(),
                         CommitState::Intended {
                             op: op.clone(),
+                            seq: stamped.seq,
                             at,
                             by: stamped.actor.clone(),
                             reason: reason.clone(),

@@ -171,10 +171,25 @@ pub struct Passage {
 /// An irreversible step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum CommitState {
-    Intended { op: OpId, at: Timestamp, by: String, reason: String },
-    Done { at: Timestamp, message: String },
-    Failed { at: Timestamp, message: String },
-    Deferred { at: Timestamp },
+    /// `seq` is the number of the intent: what was read after it tells whether it happened.
+    Intended {
+        op: OpId,
+        seq: u64,
+        at: Timestamp,
+        by: String,
+        reason: String,
+    },
+    Done {
+        at: Timestamp,
+        message: String,
+    },
+    Failed {
+        at: Timestamp,
+        message: String,
+    },
+    Deferred {
+        at: Timestamp,
+    },
 }
 
 /// The last proof taken for a step.

@@ -168,6 +168,10 @@ impl Decider {
     }
 
     pub(super) fn phase(&mut self, turn: &mut Turn, actor: &str, to: Phase, why: &str, now: Timestamp) {
+        if matches!(to, Phase::Acquiring | Phase::Recovering | Phase::Running) {
+            // What follows depends on what the driver says from now on.
+            self.poll_now(&self.driver_key());
+        }
         self.emit(turn, actor, Event::PhaseChanged { to, why: why.to_owned() }, now);
     }
 

@@ -104,7 +104,9 @@ struct Live {
     /// Operations whose answer is awaited.
     ops: BTreeSet<OpId>,
     observing: BTreeSet<OpId>,
+    /// When an operation was last looked at, and last sent again.
     observed_at: BTreeMap<OpId, Timestamp>,
+    sent_at: BTreeMap<OpId, Timestamp>,
     tails: BTreeMap<(String, NodeName), Tail>,
 }
 
@@ -224,7 +226,7 @@ impl Decider {
                     self.emit(turn, ENGINE, Event::ConnectionChanged { node: node.clone(), connection }, now);
                     if back {
                         // The first thing to know of a machine that is back is what it is now.
-                        self.live.polls.remove(&self.host_key(&node));
+                        self.poll_now(&self.host_key(&node));
                     }
                 }
             }

@@ -83,6 +83,13 @@ impl Decider {
         self.send_tails(turn, now);
     }
 
+    /// The next poll of these facts is due at once.
+    pub(super) fn poll_now(&mut self, key: &ReadKey) {
+        if let Some(poll) = self.live.polls.get_mut(key) {
+            poll.last = None;
+        }
+    }
+
     fn poll_node(&self, key: &ReadKey) -> Option<NodeName> {
         match &key.node {
             Some(node) => self.state.connection(node).is_ready().then(|| node.clone()),

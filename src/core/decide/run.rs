@@ -131,13 +131,17 @@ impl Decider {
                 ) => {
                     self.emit(turn, ENGINE, Event::StepStarted { step: step.id.clone(), op }, now);
                 }
-                Some(OpVerdict::NotStarted) => {
+                // Looked at since it was last sent: it really did not arrive.
+                Some(OpVerdict::NotStarted) if self.looked_since_sent(&op) => {
+                    self.live.sent_at.insert(op.clone(), now);
                     if let (Some(node), Some(script)) = (known.node.clone(), step.script.clone()) {
                         self.live.ops.insert(op.clone());
                         turn.effects.push(Effect::Detach { op, node, script });
                     }
                 }
-                Some(OpVerdict::Unknown) | None => self.look_at(turn, &op, &known.node, now),
+                Some(OpVerdict::NotStarted | OpVerdict::Unknown) | None => {
+                    self.look_at(turn, &op, &known.node, now)
+                }
             }
             return;
         }
@@ -222,6 +226,11 @@ impl Decider {
         }
     }
 
+    fn looked_since_sent(&self, op: &OpId) -> bool {
+        let looked = self.live.observed_at.get(op);
+        looked.is_some() && looked > self.live.sent_at.get(op) && !self.live.observing.contains(op)
+    }
+
     /// When a detached operation is looked at again.
     pub(super) fn next_observation(&self) -> Option<Timestamp> {
         let under_way =
@@ -283,35 +292,36 @@ impl Decider {
 
     fn settle_commits(&mut self, turn: &mut Turn, now: Timestamp) {
         // The engine ended between the intent and its result: the level is read, the step never sent again on doubt.
-        let doubtful: Vec<(String, OpId)> = self
+        let doubtful: Vec<(String, OpId, u64)> = self
             .state
             .run
             .iter()
             .flat_map(|r| &r.commits)
             .filter_map(|(step, c)| match c {
-                CommitState::Intended { op, .. } if !self.live.ops.contains(op) => {
-                    Some((step.clone(), op.clone()))
+                CommitState::Intended { op, seq, .. } if !self.live.ops.contains(op) => {
+                    Some((step.clone(), op.clone(), *seq))
                 }
                 _ => None,
             })
             .collect();
-        for (step, op) in doubtful {
+        for (step, op, intent) in doubtful {
             let probe = self.state.plan.step(&step).and_then(|s| s.probe.clone());
             let Some(probe) = probe else { continue };
             let keys = self.keys_of_group(&probe.facts);
             let reads: Vec<_> = keys.iter().map(|k| self.state.reads.get(k)).collect();
-            let intended = self.state.run.as_ref().and_then(|r| match r.commits.get(&step) {
-                Some(CommitState::Intended { at, .. }) => Some(*at),
-                _ => None,
-            });
-            let fresh = reads.iter().all(|r| {
-                r.is_some_and(|r| !r.is_open() && r.at.zip(intended).is_some_and(|(read, intent)| read > intent))
-            });
+            let fresh = reads.iter().all(|r| r.is_some_and(|r| !r.is_open() && r.seq > intent));
             if fresh {
                 let (ok, message) = match self.judge.probe(&self.state, &step) {
                     Ok(true) => (true, "happened, as read afterwards".to_owned()),
                     Ok(false) => (false, "did not happen, as read afterwards".to_owned()),
-                    Err(_) => continue,
+                    // Not told yet: read again, a little later.
+                    Err(_) => {
+                        let last = reads.iter().filter_map(|r| r.and_then(|r| r.at)).max();
+                        if last.is_some_and(|l| after(l, OBSERVE_EVERY) <= now) {
+                            self.want_reads(turn, ENGINE, keys, "did the step happen", now);
+                        }
+                        continue;
+                    }
                 };
                 self.emit(turn, ENGINE, Event::CommitEnded { step, op, ok, message }, now);
             } else if !reads.iter().any(|r| r.is_some_and(|r| r.is_open())) {
