@@ -48,7 +48,7 @@ impl Decider {
         for (op, node) in &open {
             self.look_at(turn, op, node, now);
         }
-        let driver_known = self.fresh_at(&self.driver_key()) > self.state.phase_since;
+        let driver_known = self.fresh_at(&self.driver_key()) >= self.state.phase_since;
         if !open.is_empty() || !driver_known {
             return;
         }
@@ -65,7 +65,7 @@ impl Decider {
 
     /// No run is started beside another one.
     fn acquire(&mut self, turn: &mut Turn, now: Timestamp) {
-        let asked = self.fresh_at(&self.driver_key()) > self.state.phase_since;
+        let asked = self.fresh_at(&self.driver_key()) >= self.state.phase_since;
         let Some(seen) = self.state.driver.as_ref().filter(|_| asked) else {
             return;
         };
