@@ -119,6 +119,15 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("unknown", "unknown(why): no value; the check could not tell, and says why"),
 ];
 
+/// Further functions, for the answers of the simulator: what a check never needs.
+pub const ANSWER_FUNCTIONS: &[(&str, &str)] = &[
+    ("flat", "flat(list of lists): their members in one list"),
+    ("last", "last(list, n): its last members, at most that many"),
+    ("pairs", "pairs(list of [key, value]): a map of them"),
+    ("sorted", "sorted(list of texts)"),
+    ("strip", "strip(text, start): without that start, where it has it"),
+];
+
 fn register(context: &mut Context<'_, '_>) -> Result<(), DeclarationError> {
     context.add_function("join", |list: Arc<Vec<Value>>, separator: Arc<String>| -> String {
         list.iter().map(text).collect::<Vec<_>>().join(&separator)
@@ -175,6 +184,33 @@ fn register(context: &mut Context<'_, '_>) -> Result<(), DeclarationError> {
             },
             other => Err(ExecutionError::function_error("utc", format!("{} is not a time", text(&other)))),
         }
+    })?;
+    context.add_function("flat", |list: Arc<Vec<Value>>| -> Value {
+        let inner = list.iter().flat_map(|v| match v {
+            Value::List(l) => l.iter().cloned().collect(),
+            other => vec![other.clone()],
+        });
+        Value::List(Arc::new(inner.collect()))
+    })?;
+    context.add_function("last", |list: Arc<Vec<Value>>, n: i64| -> Value {
+        let skip = list.len().saturating_sub(usize::try_from(n).unwrap_or(0));
+        Value::List(Arc::new(list[skip..].to_vec()))
+    })?;
+    context.add_function("pairs", |list: Arc<Vec<Value>>| -> Value {
+        let pair = |v: &Value| match v {
+            Value::List(l) if l.len() == 2 => Some((Key::String(Arc::new(text(&l[0]))), l[1].clone())),
+            _ => None,
+        };
+        let map: HashMap<Key, Value> = list.iter().filter_map(pair).collect();
+        Value::Map(Map { map: Arc::new(map) })
+    })?;
+    context.add_function("sorted", |list: Arc<Vec<Value>>| -> Value {
+        let mut texts: Vec<String> = list.iter().map(text).collect();
+        texts.sort();
+        Value::List(Arc::new(texts.into_iter().map(|t| Value::String(Arc::new(t))).collect()))
+    })?;
+    context.add_function("strip", |s: Arc<String>, start: Arc<String>| -> String {
+        s.strip_prefix(start.as_str()).unwrap_or(&s).to_owned()
     })?;
     context.add_function("unknown", |why: Arc<String>| -> Result<Value, ExecutionError> {
         Err(ExecutionError::function_error("unknown", why))
@@ -326,6 +362,14 @@ mod tests {
             Ok(json!("2025-06-14anever"))
         );
         assert_eq!(eval("refs.t == '' || unknown('nobody knows')", deep), Err("nobody knows".into()));
+    }
+
+    #[test]
+    fn functions_of_answers() {
+        let lists = json!({"a": [["x", 2], ["y", 1]]});
+        assert_eq!(eval("pairs(refs.a)", lists.clone()), Ok(json!({"x": 2, "y": 1})));
+        assert_eq!(eval("last(flat(refs.a), 3)", lists), Ok(json!([2, "y", 1])));
+        assert_eq!(eval("sorted(['b', 'a']) + [strip('abc', 'ab')]", json!(null)), Ok(json!(["a", "b", "c"])));
     }
 
     #[test]

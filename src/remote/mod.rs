@@ -2,6 +2,7 @@
 //! implementation; nothing above knows.
 
 pub mod detached;
+pub mod sim;
 
 use std::fmt;
 use std::future::Future;
