@@ -1,6 +1,9 @@
 //! Machines: a request goes to one machine's PowerShell, its answer comes back. How it travels is the business of each
 //! implementation; nothing above knows.
 
+pub mod powershell;
+pub mod sanitise;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
