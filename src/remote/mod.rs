@@ -3,6 +3,7 @@
 
 pub mod powershell;
 pub mod sanitise;
+pub mod ssh;
 
 use std::fmt;
 use std::future::Future;

@@ -34,6 +34,13 @@ pub fn clean_short(text: &str, max: usize) -> String {
 
 /// All lines of a finished text.
 pub fn lines(bytes: &[u8]) -> Vec<String> {
+    // Most lines are harmless.
+    if !bytes.is_empty()
+        && bytes.len() <= MAX_LINE - CUT.len_utf8()
+        && bytes.iter().all(|b| (b' '..=b'~').contains(b))
+    {
+        return vec![String::from_utf8_lossy(bytes).into_owned()];
+    }
     let mut cleaner = Cleaner::new();
     let mut lines = Vec::new();
     cleaner.push(bytes, |line| lines.push(line));
@@ -398,6 +405,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_short_way_is_the_same(text in "[ -~]{1,100}") {
+            let mut cleaner = Cleaner::new();
+            cleaner.push(text.as_bytes(), |_| unreachable!());
+            prop_assert_eq!(lines(text.as_bytes()), [cleaner.finish().expect("a line")]);
+        }
+
         #[test]
         fn chunks_do_not_matter(bytes in proptest::collection::vec(prop_oneof![
             Just(0x1bu8), Just(b'['), Just(b']'), Just(b'\\'), Just(b'\n'), Just(b'\r'), Just(b'\t'), Just(7u8),

@@ -226,9 +226,9 @@ impl Frames {
     /// Where a fence that we know begins and ends, and whether it is the current one's.
     fn fence(&self, line: &[u8]) -> Option<(usize, usize, bool)> {
         let mut from = 0;
-        while let Some(i) = line[from..].windows(2).position(|w| w == b"#~") {
+        while let Some(i) = line[from..].iter().position(|b| *b == b'#') {
             let start = from + i;
-            let rest = &line[start + 2..];
+            let rest = line[start + 1..].strip_prefix(b"~").unwrap_or_default();
             if rest.len() > 32 && rest[32] == b'~' {
                 let is = |n: &Option<Nonce>| n.is_some_and(|n| rest[..32] == n.0);
                 if is(&self.current) {
@@ -238,7 +238,7 @@ impl Frames {
                     return Some((start, start + 35, false));
                 }
             }
-            from = start + 2;
+            from = start + 1;
         }
         None
     }

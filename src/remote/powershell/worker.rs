@@ -72,6 +72,8 @@ pub enum Outcome {
 enum Event {
     Item(Item),
     Record(Record),
+    /// More than `most` has come.
+    Flood,
     Ended,
 }
 
@@ -79,7 +81,8 @@ pub struct Worker {
     stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
     stdout: Box<dyn AsyncRead + Send + Unpin>,
     stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
-    ending: oneshot::Receiver<Ending>,
+    /// How it ended, or who will tell.
+    ending: Result<Ending, oneshot::Receiver<Ending>>,
     chunk: Box<[u8]>,
     error_chunk: Box<[u8]>,
     frames: Frames,
@@ -88,6 +91,8 @@ pub struct Worker {
     records: VecDeque<Record>,
     outgoing: Vec<u8>,
     sent: usize,
+    /// Bytes on stdout that may still come: bounded only until the hello.
+    most: usize,
     ended: bool,
     pid: u32,
     serial: u64,
@@ -117,7 +122,7 @@ impl Worker {
             stdin: Some(process.stdin),
             stdout: process.stdout,
             stderr: Some(process.stderr),
-            ending: process.ending,
+            ending: Err(process.ending),
             chunk: vec![0; CHUNK].into(),
             error_chunk: vec![0; CHUNK / 8].into(),
             frames: Frames::new(),
@@ -126,6 +131,7 @@ impl Worker {
             records: VecDeque::new(),
             outgoing: Vec::new(),
             sent: 0,
+            most: MAX_BANNER,
             ended: false,
             pid: 0,
             serial: 0,
@@ -135,6 +141,7 @@ impl Worker {
         let hello = worker.ping(deadline, limits).await?;
         let took = born.elapsed();
         worker.pid = hello.pid;
+        worker.most = usize::MAX;
         // The first answer waited for PowerShell to start: only a second one tells the time.
         let before = Timestamp::now();
         let hello = worker.ping(deadline, limits).await?;
@@ -146,7 +153,7 @@ impl Worker {
         let nonce = Nonce::fresh().map_err(|e| StartFailure::Refused(format!("no random numbers here: {e}")))?;
         self.send(|id| message::ping(id, nonce), nonce);
         let mut hello = None;
-        let (mut text, mut size, mut errors) = (String::new(), 0, String::new());
+        let (mut text, mut errors) = (String::new(), String::new());
         loop {
             let event = match tokio::time::timeout_at(deadline, self.next()).await {
                 Ok(event) => event,
@@ -156,15 +163,9 @@ impl Worker {
                 Event::Item(Item::Frame(Frame::Hello(h), _)) => hello = Some(h),
                 Event::Item(Item::Frame(Frame::End(_), _)) => break,
                 Event::Item(Item::Frame(..) | Item::Late) => {}
-                Event::Item(Item::Text(line)) => {
-                    size += line.len() + 1;
-                    note(&mut text, &sanitise::lines(&line).join(" "));
-                    if size > MAX_BANNER {
-                        break;
-                    }
-                }
+                Event::Item(Item::Text(line)) => note(&mut text, &sanitise::lines(&line).join(" ")),
                 Event::Record(record) => note(&mut errors, &clean(&record.text)),
-                Event::Ended => break,
+                Event::Flood | Event::Ended => break,
             }
         }
         if let Some(hello) = hello {
@@ -172,6 +173,13 @@ impl Worker {
                 return Ok(hello);
             }
             return Err(StartFailure::Garbage(format!("a hello of protocol version {}", hello.v)));
+        }
+        // Such as a prompt.
+        self.frames.finish(&mut self.items);
+        for item in self.items.drain(..) {
+            if let Item::Text(line) = item {
+                note(&mut text, &sanitise::lines(&line).join(" "));
+            }
         }
         let ending = if self.ended { self.last_words(&mut errors).await } else { Ending::default() };
         if let Some(why) = ending.lost {
@@ -199,7 +207,7 @@ impl Worker {
     pub async fn idle(&mut self) {
         while !self.suspect {
             match self.next().await {
-                Event::Ended => return,
+                Event::Flood | Event::Ended => return,
                 Event::Item(Item::Frame(..) | Item::Late) => self.suspect = true,
                 Event::Item(Item::Text(line)) => {
                     tracing::debug!(pid = self.pid, "between requests: {}", sanitise::lines(&line).join(" "));
@@ -278,7 +286,7 @@ impl Worker {
                     vec![Said { level: Level::Warning, text }]
                 }
                 Event::Record(record) => spoken(&record),
-                Event::Ended => {
+                Event::Flood | Event::Ended => {
                     let mut errors = String::new();
                     let sent = self.sent > 0;
                     let ending = self.last_words(&mut errors).await;
@@ -337,7 +345,14 @@ impl Worker {
             tokio::select! {
                 biased;
                 read = self.stdout.read(&mut self.chunk) => match read {
-                    Ok(n) if n > 0 => self.frames.push(&self.chunk[..n], &mut self.items),
+                    Ok(n) if n > 0 => {
+                        self.frames.push(&self.chunk[..n], &mut self.items);
+                        match self.most.checked_sub(n) {
+                            Some(_) if self.most == usize::MAX => {}
+                            Some(rest) => self.most = rest,
+                            None => return Event::Flood,
+                        }
+                    }
                     _ => {
                         self.ended = true;
                         self.frames.finish(&mut self.items);
@@ -381,10 +396,15 @@ impl Worker {
         for record in self.records.drain(..) {
             note(errors, &clean(&record.text));
         }
-        match tokio::time::timeout_at(until, &mut self.ending).await {
-            Ok(Ok(ending)) => ending,
-            _ => Ending::default(),
-        }
+        let ending = match &mut self.ending {
+            Ok(known) => return known.clone(),
+            Err(told) => match tokio::time::timeout_at(until, told).await {
+                Ok(Ok(ending)) => ending,
+                _ => Ending::default(),
+            },
+        };
+        self.ending = Ok(ending.clone());
+        ending
     }
 }
 
