@@ -71,7 +71,10 @@ impl Machine {
     fn sftp(&self) {
         match self.mode().as_str() {
             "no-sftp" => exit(1),
-            "mute-sftp" => std::thread::sleep(Duration::from_secs(600)),
+            "mute-sftp" => {
+                self.log(&format!("start {}", std::process::id()));
+                std::thread::sleep(Duration::from_secs(600));
+            }
             _ => {}
         }
         for server in

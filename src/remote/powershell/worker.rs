@@ -247,6 +247,7 @@ impl Worker {
         let mut cancel = pin!(cancel);
         let mut overdue = pin!(sleep_until(started + request.timeout));
         let (mut results, mut records, mut size) = (Vec::new(), 0u64, 0usize);
+        let mut errors = String::new();
         loop {
             let event = tokio::select! {
                 biased;
@@ -285,9 +286,11 @@ impl Worker {
                     let text = "the worker answered an earlier request twice; it will be replaced".to_owned();
                     vec![Said { level: Level::Warning, text }]
                 }
-                Event::Record(record) => spoken(&record),
+                Event::Record(record) => {
+                    note(&mut errors, &clean(&record.text));
+                    spoken(&record)
+                }
                 Event::Flood | Event::Ended => {
-                    let mut errors = String::new();
                     let sent = self.sent > 0;
                     let ending = self.last_words(&mut errors).await;
                     return Outcome::Died(death(ending, sent, &errors));

@@ -115,6 +115,24 @@ impl Slot {
         Ok(matches!(io_call(session, read)?, Call::Blocked))
     }
 
+    /// A call for something else has taken what this channel waits for off the socket: it must have another turn, because nothing
+    /// will tell of it any more.
+    pub fn has_news(&self) -> bool {
+        if !matches!(self.stage, Stage::Running) {
+            return false;
+        }
+        let outputs = [Some(&self.output), self.errors.as_ref()];
+        let mut outputs = outputs.iter().flatten();
+        let unread = outputs.clone().all(|o| !o.is_held())
+            && (self.channel.read_window().available > 0 || self.channel.eof() && outputs.any(|o| !o.has_ended()));
+        unread || self.input.has_news(&self.channel)
+    }
+
+    /// It waits for an answer that libssh2 does not tell of (`has_news` cannot know).
+    pub fn waits_for_answer(&self) -> bool {
+        !matches!(self.stage, Stage::Running)
+    }
+
     /// It is being closed, and has looked at the socket itself.
     pub fn saw_empty(&self) -> bool {
         self.saw_empty

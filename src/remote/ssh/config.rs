@@ -107,9 +107,9 @@ pub struct Times {
     pub exec: Duration,
     /// Reading a piece of a file.
     pub file: Duration,
-    /// Without traffic for so long: ask whether the other side lives.
+    /// Without traffic for so long: ask whether the other side lives. At least two seconds.
     pub keepalive: Duration,
-    /// Without traffic for so long: it does not.
+    /// Without traffic for so long: it does not. At least twice as long.
     pub dead: Duration,
     /// Waits before new attempts, the last one again and again; each ± 30 %.
     pub backoff: Vec<Duration>,

@@ -77,6 +77,11 @@ impl Files {
         self.waiting.len()
     }
 
+    /// A piece is being read.
+    pub fn is_busy(&self) -> bool {
+        self.job.is_some()
+    }
+
     /// A session has to be opened before anything can be read.
     pub fn needs_session(&self) -> bool {
         !self.waiting.is_empty() && self.sftp.is_none() && self.refused.is_none()

@@ -93,11 +93,20 @@ pub struct Input {
     start: usize,
     end: usize,
     told: bool,
+    /// The machine takes no more until it says so.
+    window_full: bool,
 }
 
 impl Input {
     pub fn new(from: Box<dyn AsyncRead + Send + Unpin>) -> Input {
-        Input { from: Some(from), buffer: vec![0; BUFFER].into(), start: 0, end: 0, told: false }
+        Input {
+            from: Some(from),
+            buffer: vec![0; BUFFER].into(),
+            start: 0,
+            end: 0,
+            told: false,
+            window_full: false,
+        }
     }
 
     /// Nothing more is read from the user; what a packet holds already still goes out.
@@ -122,6 +131,11 @@ impl Input {
         Ok(self.told)
     }
 
+    /// Something can be written now that could not be before.
+    pub fn has_news(&self, channel: &Channel) -> bool {
+        self.window_full && self.start < self.end && channel.write_window().remaining > 0
+    }
+
     /// True when anything moved.
     pub fn turn(
         &mut self,
@@ -129,12 +143,16 @@ impl Input {
         channel: &mut Channel,
         cx: &mut Context<'_>,
     ) -> Result<bool, Broken> {
+        self.window_full = false;
         let mut moved = 0;
         while !self.told && moved < TURN {
             if self.start < self.end {
                 // Called again with the same bytes until it takes them: a packet may be half way out.
                 match io_call(session, channel.write(&self.buffer[self.start..self.end]))? {
-                    Call::Done(0) | Call::Blocked => break,
+                    Call::Done(0) | Call::Blocked => {
+                        self.window_full = channel.write_window().remaining == 0;
+                        break;
+                    }
                     Call::Done(n) => {
                         self.start += n;
                         moved += n;
@@ -183,6 +201,15 @@ impl Output {
 
     pub fn discard(&mut self) {
         self.to = None;
+    }
+
+    /// What came last waits for the user.
+    pub fn is_held(&self) -> bool {
+        self.start < self.end
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// True when anything moved.

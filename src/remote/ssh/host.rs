@@ -93,6 +93,14 @@ impl SshHost {
 
 impl Host for SshHost {
     fn open(&self) {
+        // From now on requests wait for it.
+        self.shared.connection.send_if_modified(|now| {
+            let rests = *now == Connection::Idle || now.needs_person();
+            if rests {
+                *now = Connection::Connecting;
+            }
+            rests
+        });
         // A full queue holds an order to open already.
         let _ = self.control.try_send(Control::Open);
     }

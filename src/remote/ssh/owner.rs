@@ -6,6 +6,8 @@
 //!   flushed by nothing else;
 //! - one channel is opened at a time: that state belongs to the session;
 //! - readiness of the socket is forgotten only after libssh2 has seen it empty;
+//! - every call of libssh2 takes packets for all channels off the socket, and nothing tells whose: after the last call of a turn
+//!   all channels are asked whether something of theirs has come meanwhile, and who cannot be asked gets another turn soon;
 //! - buffers are bounded; a slow user is waited for by the machine, through the channel's window, while the socket is still
 //!   read, so that other channels and the keepalive go on;
 //! - the end is always the same: shut down the socket, then free in blocking mode (2.6).
@@ -41,8 +43,11 @@ const PACKET: u32 = 32 << 10;
 const ROUNDS: usize = 4;
 /// What is due and cannot be done is tried again after this.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Seconds; libssh2 then sends a keepalive whenever it is asked to, at most every two seconds. When, is decided here.
-const KEEPALIVE: u32 = 1;
+/// While somebody waits for an answer that another call may have taken off the socket: when to look, in milliseconds; the last
+/// one again and again.
+const LOOKS: [u64; 6] = [1, 4, 16, 64, 256, 1000];
+/// libssh2 sends a keepalive when it is asked to, but at most so often. When to ask is decided here.
+const KEEPALIVE: Duration = Duration::from_secs(2);
 
 /// What users ask of a connection.
 pub enum Order {
@@ -97,6 +102,11 @@ pub struct Owner {
     stuck: Option<Instant>,
     /// The socket was seen to be empty in this turn.
     drained: bool,
+    /// Looks for taken answers since anything moved, and the next one.
+    looks: usize,
+    look: Option<Instant>,
+    /// The last turn moved nothing and left news.
+    news_left: bool,
     /// Which channel goes first.
     first: usize,
     timer: Pin<Box<Sleep>>,
@@ -110,14 +120,16 @@ impl Owner {
     pub fn new(
         session: Session,
         socket: StdSocket,
-        times: Times,
+        mut times: Times,
         orders: mpsc::Receiver<Order>,
         lost: watch::Sender<Option<String>>,
     ) -> std::io::Result<Owner> {
         let closer = socket.try_clone()?;
         let socket = socket.into_tokio()?;
         session.set_blocking(false);
-        session.set_keepalive(true, KEEPALIVE);
+        session.set_keepalive(true, KEEPALIVE.as_secs() as u32);
+        times.keepalive = times.keepalive.max(KEEPALIVE);
+        times.dead = times.dead.max(2 * times.keepalive);
         let now = Instant::now();
         Ok(Owner {
             slots: Vec::new(),
@@ -135,6 +147,9 @@ impl Owner {
             asked: None,
             stuck: None,
             drained: false,
+            looks: 0,
+            look: None,
+            news_left: false,
             first: 0,
         })
     }
@@ -288,7 +303,24 @@ impl Owner {
         }
         moved |= self.files.turn(&self.session, now, self.times.file)?;
         self.watch(now)?;
+        let news = self.slots.iter().any(Slot::has_news);
+        // News that a turn could not take, such as while keys are exchanged, can wait for the next look.
+        let stale = news && !moved && self.news_left;
+        self.news_left = news && !moved;
+        moved |= news && !stale;
+        self.plan_look(moved, stale, now);
         Ok(moved)
+    }
+
+    fn plan_look(&mut self, moved: bool, stale: bool, now: Instant) {
+        let answers = self.files.is_busy() || self.slots.iter().any(Slot::waits_for_answer);
+        let waits = stale || self.opening.is_some() || answers;
+        if moved || !waits {
+            (self.looks, self.look) = (0, None);
+        } else if self.look.is_none_or(|at| now >= at) {
+            self.look = Some(now + Duration::from_millis(LOOKS[self.looks.min(LOOKS.len() - 1)]));
+            self.looks += 1;
+        }
     }
 
     /// Whether the other side lives (2.5).
