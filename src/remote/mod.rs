@@ -2,7 +2,10 @@
 //! implementation; nothing above knows.
 
 pub mod detached;
+pub mod powershell;
+pub mod sanitise;
 pub mod sim;
+pub mod ssh;
 
 use std::fmt;
 use std::future::Future;

@@ -1,0 +1,252 @@
+//! A queue of requests with a worker behind it, which is started, replaced and ended as needed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::orphan::{Ledger, Running};
+use super::process::{Ending, Launch, Limits};
+use super::worker::{Greeting, Outcome, StartFailure, Worker, failure};
+use crate::core::event::{Failure, FailureKind};
+use crate::remote::{Reply, Request, Said};
+
+/// Requests that may wait in front of one worker.
+pub const QUEUE: usize = 64;
+/// Longest wait for a full queue of replies to be told at the end.
+const CLOSE: Duration = Duration::from_secs(2);
+
+/// A request on its way. Its script is stopped when the receiver of `reply` is dropped.
+#[derive(Debug)]
+pub struct Job {
+    pub request: Request,
+    pub said: mpsc::Sender<Said>,
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// What a lane works with.
+#[derive(Clone)]
+pub struct Means {
+    pub launch: Arc<dyn Launch>,
+    pub limits: Limits,
+    pub ledger: Ledger,
+    /// True: everything that runs is to be ended.
+    pub closing: watch::Receiver<bool>,
+}
+
+/// Serves requests until all senders are gone; the first worker may be up already. One that dies without a request is
+/// replaced at once, so that a machine counts as ready only while its PowerShell answers.
+///
+/// # Errors
+/// No worker comes up any more.
+pub async fn quick(
+    means: Means,
+    mut jobs: mpsc::Receiver<Job>,
+    first: (Worker, Greeting),
+) -> Result<(), StartFailure> {
+    let mut crew = Crew::new(means, Some(first));
+    let result = crew.serve_always(&mut jobs).await;
+    crew.refuse_all(jobs, result.as_ref().err());
+    crew.dismiss().await;
+    result
+}
+
+/// Serves requests until all senders are gone; the worker is started by the first one and ends when idle for long. A worker
+/// that does not come up is the failure of that one request.
+pub async fn slow(means: Means, mut jobs: mpsc::Receiver<Job>) {
+    let mut crew = Crew::new(means, None);
+    crew.serve_at_times(&mut jobs).await;
+    crew.refuse_all(jobs, None);
+    crew.dismiss().await;
+}
+
+struct Crew {
+    means: Means,
+    worker: Option<(Worker, Running)>,
+}
+
+impl Crew {
+    fn new(means: Means, first: Option<(Worker, Greeting)>) -> Crew {
+        Crew { means, worker: first.map(|(worker, greeting)| (worker, Running::new(&greeting))) }
+    }
+
+    async fn serve_always(&mut self, jobs: &mut mpsc::Receiver<Job>) -> Result<(), StartFailure> {
+        loop {
+            let worker = self.fresh().await?;
+            let job = tokio::select! {
+                biased;
+                () = worker.idle() => {
+                    self.end().await;
+                    continue;
+                }
+                job = jobs.recv() => job,
+            };
+            let Some(job) = job else { return Ok(()) };
+            self.serve(job).await?;
+        }
+    }
+
+    async fn serve_at_times(&mut self, jobs: &mut mpsc::Receiver<Job>) {
+        loop {
+            let idle = self.means.limits.slow_idle;
+            let job = match &mut self.worker {
+                None => jobs.recv().await,
+                Some((worker, _)) => tokio::select! {
+                    biased;
+                    () = worker.idle() => {
+                        self.end().await;
+                        continue;
+                    }
+                    job = tokio::time::timeout(idle, jobs.recv()) => match job {
+                        Ok(job) => job,
+                        Err(_) => {
+                            self.end().await;
+                            continue;
+                        }
+                    },
+                },
+            };
+            let Some(job) = job else { return };
+            let _ = self.serve(job).await;
+        }
+    }
+
+    /// The worker, up and not due.
+    async fn fresh(&mut self) -> Result<&mut Worker, StartFailure> {
+        if self.worker.as_ref().is_some_and(|(w, _)| w.is_due(&self.means.limits)) {
+            self.end().await;
+        }
+        if self.worker.is_none() {
+            let (worker, greeting) = Worker::start(&*self.means.launch, &self.means.limits).await?;
+            self.worker = Some((worker, Running::new(&greeting)));
+        }
+        match &mut self.worker {
+            Some((worker, _)) => Ok(worker),
+            None => Err(StartFailure::Refused("no worker".into())),
+        }
+    }
+
+    async fn serve(&mut self, mut job: Job) -> Result<(), StartFailure> {
+        for last in [false, true] {
+            if *self.means.closing.borrow() {
+                refuse(job, None);
+                return Ok(());
+            }
+            if job.reply.is_closed() {
+                return Ok(());
+            }
+            if let Err(why) = self.fresh().await {
+                refuse(job, Some(&why));
+                return Err(why);
+            }
+            let Some((worker, running)) = &mut self.worker else { return Ok(()) };
+            self.means.ledger.began(running);
+            let mut closing = self.means.closing.clone();
+            let cancel = async {
+                tokio::select! {
+                    () = job.reply.closed() => {}
+                    _ = closing.wait_for(|c| *c) => {}
+                }
+            };
+            let started = tokio::time::Instant::now();
+            let outcome = worker.run(&job.request, &job.said, &self.means.limits, cancel).await;
+            let reply = |results, end| Reply { results, end, took: started.elapsed() };
+            let reply = match outcome {
+                Outcome::Done(answer) => {
+                    self.means.ledger.ended(running);
+                    answer
+                }
+                Outcome::Exited(mut answer) => {
+                    let code = self.end().await.and_then(|e| e.code);
+                    if let (Some(code), Err(f)) = (code.filter(|c| *c != 0), &mut answer.end) {
+                        f.message.push_str(&format!("; exit code {code}"));
+                    }
+                    answer
+                }
+                Outcome::Overdue(results) => {
+                    let after = format!("did not end within {} s", job.request.timeout.as_secs_f32());
+                    reply(results, Err(self.stop(&after, FailureKind::TimedOut).await))
+                }
+                Outcome::Dropped => {
+                    reply(Vec::new(), Err(self.stop("was given up", FailureKind::Indeterminate).await))
+                }
+                Outcome::TooMuch => {
+                    reply(Vec::new(), Err(self.stop("put out too much", FailureKind::Misshapen).await))
+                }
+                Outcome::Died(f) if f.kind == FailureKind::NotSent && !last => {
+                    self.end().await;
+                    continue;
+                }
+                Outcome::Died(f) => {
+                    // A broken connection says nothing of the process: it stays in the ledger.
+                    self.end().await;
+                    reply(Vec::new(), Err(f))
+                }
+            };
+            let _ = job.reply.send(reply);
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Ends the worker under a running script, and says how that went.
+    async fn stop(&mut self, what: &str, kind: FailureKind) -> Failure {
+        let pid = self.worker.as_ref().map(|(w, _)| w.pid()).unwrap_or_default();
+        match self.end().await {
+            Some(ending) if ending.lost.is_none() => {
+                failure(kind, format!("the script {what} and was stopped (process {pid})"))
+            }
+            Some(Ending { lost: Some(why), .. }) => failure(
+                FailureKind::Indeterminate,
+                format!("the script {what}; before it could be stopped the connection was lost: {why}"),
+            ),
+            _ => failure(
+                FailureKind::Indeterminate,
+                format!("the script {what} and could not be stopped: process {pid} may run on"),
+            ),
+        }
+    }
+
+    /// Ends the worker: closes its input, then kills it. `None`: its end was not seen.
+    async fn end(&mut self) -> Option<Ending> {
+        let (mut worker, running) = self.worker.take()?;
+        let Limits { close_grace, kill_grace, .. } = self.means.limits;
+        worker.close().await;
+        let mut ending = worker.end(close_grace).await;
+        if ending.is_none() {
+            if let Err(why) = self.means.launch.kill(worker.pid()).await {
+                tracing::warn!(pid = worker.pid(), why, "could not end a worker");
+            }
+            ending = worker.end(kill_grace).await;
+        }
+        if ending.as_ref().is_some_and(|e| e.lost.is_none()) {
+            self.means.ledger.ended(&running);
+        }
+        ending
+    }
+
+    /// Lets an idle worker go.
+    async fn dismiss(&mut self) {
+        let _ = tokio::time::timeout(CLOSE + self.means.limits.kill_grace, self.end()).await;
+    }
+
+    fn refuse_all(&self, mut jobs: mpsc::Receiver<Job>, why: Option<&StartFailure>) {
+        jobs.close();
+        while let Ok(job) = jobs.try_recv() {
+            refuse(job, why);
+        }
+    }
+}
+
+fn refuse(job: Job, why: Option<&StartFailure>) {
+    let message = match why {
+        None => "the connection was closed".to_owned(),
+        Some(StartFailure::Lost(why)) => format!("the connection was lost: {why}"),
+        Some(StartFailure::Refused(why)) => format!("PowerShell could not be started: {why}"),
+        Some(StartFailure::Silent { .. }) => "PowerShell does not answer".to_owned(),
+        Some(StartFailure::Garbage(seen)) => format!("not PowerShell: {seen}"),
+    };
+    let reply =
+        Reply { results: Vec::new(), end: Err(failure(FailureKind::NotSent, message)), took: Duration::ZERO };
+    let _ = job.reply.send(reply);
+}

@@ -1,0 +1,261 @@
+//! Bytes between a channel and whoever uses it, in both directions, never more than a buffer of them.
+
+use std::io::{self, Read as _, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ssh2::{BlockDirections, Channel, ErrorCode, Session};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+const BUFFER: usize = 32 << 10;
+/// Most bytes of one direction in one turn, so that no channel starves the others.
+const TURN: usize = 32 << 10;
+/// How often a small packet that the socket took only in part is tried again, a millisecond apart.
+const STUCK: u32 = 50;
+
+/// The connection is of no use any more, and why.
+#[derive(Debug)]
+pub struct Broken(pub String);
+
+/// What a call on a channel came to.
+pub enum Call<T> {
+    Done(T),
+    Blocked,
+    /// The channel is of no use any more; the connection is.
+    ChannelGone,
+}
+
+/// Sorts the result of a call that reads or writes.
+pub fn io_call<T>(session: &Session, result: io::Result<T>) -> Result<Call<T>, Broken> {
+    match result {
+        Ok(value) => Ok(Call::Done(value)),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Call::Blocked),
+        Err(e) => match ssh2::Error::last_session_error(session) {
+            Some(e) => sort(e),
+            None => Err(Broken(e.to_string())),
+        },
+    }
+}
+
+/// Sorts the result of any other call.
+pub fn call<T>(result: Result<T, ssh2::Error>) -> Result<Call<T>, Broken> {
+    match result {
+        Ok(value) => Ok(Call::Done(value)),
+        Err(e) => sort(e),
+    }
+}
+
+fn sort<T>(e: ssh2::Error) -> Result<Call<T>, Broken> {
+    match e.code() {
+        ErrorCode::Session(-37) => Ok(Call::Blocked),
+        ErrorCode::Session(-32 | -27..=-20) => Ok(Call::ChannelGone),
+        _ => Err(Broken(why(&e))),
+    }
+}
+
+/// An error in words for people.
+pub fn why(e: &ssh2::Error) -> String {
+    match e.code() {
+        ErrorCode::Session(-43 | -7) => "the other side closed it, or the network did".into(),
+        ErrorCode::Session(-13) => "the other side ended it".into(),
+        ErrorCode::Session(-4 | -12) => "what arrived was damaged on the way".into(),
+        ErrorCode::Session(code) => format!("{} (libssh2 {code})", e.message()),
+        ErrorCode::SFTP(code) => format!("{} (SFTP {code})", e.message()),
+    }
+}
+
+/// Whether a packet is stuck half way into the socket.
+pub fn is_outbound_blocked(session: &Session) -> bool {
+    matches!(session.block_directions(), BlockDirections::Outbound | BlockDirections::Both)
+}
+
+/// Sends the end of input. The packet lies on libssh2's stack: if the socket takes only a part, the same call must be made
+/// again from the same place, before anything else is sent. True when it is done.
+pub fn send_eof(session: &Session, channel: &mut Channel) -> Result<bool, Broken> {
+    if is_outbound_blocked(session) {
+        return Ok(false);
+    }
+    for _ in 0..STUCK {
+        match call(channel.send_eof())? {
+            Call::Done(()) | Call::ChannelGone => return Ok(true),
+            Call::Blocked if !is_outbound_blocked(session) => return Ok(false),
+            Call::Blocked => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    Err(Broken("the network takes no more data".into()))
+}
+
+/// From the user into the channel.
+pub struct Input {
+    from: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    told: bool,
+    /// The machine takes no more until it says so.
+    window_full: bool,
+}
+
+impl Input {
+    pub fn new(from: Box<dyn AsyncRead + Send + Unpin>) -> Input {
+        Input {
+            from: Some(from),
+            buffer: vec![0; BUFFER].into(),
+            start: 0,
+            end: 0,
+            told: false,
+            window_full: false,
+        }
+    }
+
+    /// Nothing more is read from the user; what a packet holds already still goes out.
+    pub fn end(&mut self) {
+        self.from = None;
+    }
+
+    /// Sends the end of input and gives up what is still unsent; true when that is done. Half a packet goes out first: nothing
+    /// else can be sent before it.
+    pub fn finish(
+        &mut self,
+        session: &Session,
+        channel: &mut Channel,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Broken> {
+        self.from = None;
+        self.turn(session, channel, cx)?;
+        if !self.told && !is_outbound_blocked(session) {
+            (self.start, self.end) = (0, 0);
+            self.told = send_eof(session, channel)?;
+        }
+        Ok(self.told)
+    }
+
+    /// Something can be written now that could not be before.
+    pub fn has_news(&self, channel: &Channel) -> bool {
+        self.window_full && self.start < self.end && channel.write_window().remaining > 0
+    }
+
+    /// True when anything moved.
+    pub fn turn(
+        &mut self,
+        session: &Session,
+        channel: &mut Channel,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Broken> {
+        self.window_full = false;
+        let mut moved = 0;
+        while !self.told && moved < TURN {
+            if self.start < self.end {
+                // Called again with the same bytes until it takes them: a packet may be half way out.
+                match io_call(session, channel.write(&self.buffer[self.start..self.end]))? {
+                    Call::Done(0) | Call::Blocked => {
+                        self.window_full = channel.write_window().remaining == 0;
+                        break;
+                    }
+                    Call::Done(n) => {
+                        self.start += n;
+                        moved += n;
+                    }
+                    Call::ChannelGone => (self.from, self.start, self.end, self.told) = (None, 0, 0, true),
+                }
+                continue;
+            }
+            let Some(from) = &mut self.from else {
+                self.told = send_eof(session, channel)?;
+                return Ok(moved > 0 || self.told);
+            };
+            let mut buffer = ReadBuf::new(&mut self.buffer);
+            match Pin::new(from).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    (self.start, self.end) = (0, buffer.filled().len())
+                }
+                Poll::Ready(_) => self.from = None,
+                Poll::Pending => break,
+            }
+        }
+        Ok(moved > 0)
+    }
+}
+
+/// From one stream of the channel to the user.
+pub struct Output {
+    stream: i32,
+    /// `None`: nobody listens, what comes is thrown away.
+    to: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    ended: bool,
+}
+
+impl Output {
+    pub fn new(stream: i32, to: Box<dyn AsyncWrite + Send + Unpin>) -> Output {
+        Output { stream, to: Some(to), buffer: vec![0; BUFFER].into(), start: 0, end: 0, ended: false }
+    }
+
+    /// All of it has been handed over.
+    pub fn is_done(&self) -> bool {
+        self.ended && self.start == self.end && self.to.is_none()
+    }
+
+    pub fn discard(&mut self) {
+        self.to = None;
+    }
+
+    /// What came last waits for the user.
+    pub fn is_held(&self) -> bool {
+        self.start < self.end
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// True when anything moved.
+    pub fn turn(
+        &mut self,
+        session: &Session,
+        channel: &mut Channel,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Broken> {
+        let mut moved = 0;
+        while moved < TURN {
+            if self.start < self.end {
+                let Some(to) = &mut self.to else {
+                    self.start = self.end;
+                    continue;
+                };
+                match Pin::new(to).poll_write(cx, &self.buffer[self.start..self.end]) {
+                    Poll::Ready(Ok(n)) if n > 0 => self.start += n,
+                    Poll::Ready(_) => self.to = None,
+                    // The user is slow: the channel's window makes the machine wait.
+                    Poll::Pending => break,
+                }
+                continue;
+            }
+            if self.ended {
+                let Some(to) = &mut self.to else { break };
+                if Pin::new(to).poll_shutdown(cx).is_pending() {
+                    break;
+                }
+                self.to = None;
+                return Ok(true);
+            }
+            match io_call(session, channel.stream(self.stream).read(&mut self.buffer))? {
+                // Nothing, while bytes of the other stream hide whether it is the end.
+                Call::Done(0) if !channel.eof() => break,
+                Call::Done(0) | Call::ChannelGone => {
+                    self.ended = true;
+                    moved += 1;
+                }
+                Call::Done(n) => {
+                    (self.start, self.end) = (0, n);
+                    moved += n;
+                }
+                Call::Blocked => break,
+            }
+        }
+        Ok(moved > 0)
+    }
+}

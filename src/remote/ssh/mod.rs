@@ -1,0 +1,27 @@
+//! Machines over SSH, by libssh2 (powershell-over-ssh 2, 3). Nothing outside this folder names `ssh2`.
+//!
+//! `SshRuntime` is the thread that all connections live on; it hands out an `SshHost` for each `SshConfig`. From the bottom up:
+//! `socket`, `login` (blocking, to a session that is logged in), `owner` (the one future that touches a session; `channel`,
+//! `flow`, `files`), `wire` (a handle on it), `dial` (a whole way to a machine), `host` (stays connected, serves requests).
+
+mod backoff;
+mod channel;
+pub mod config;
+mod dial;
+mod files;
+mod flow;
+mod host;
+pub mod hostkey;
+mod keyfile;
+pub mod known_hosts;
+mod limiter;
+mod login;
+mod owner;
+mod runtime;
+mod socket;
+mod trouble;
+mod wire;
+
+pub use config::{Credential, Endpoint, SshConfig, Times};
+pub use host::SshHost;
+pub use runtime::{Scanned, SshRuntime};
