@@ -2,6 +2,7 @@
 //!
 //! `docs/architecture.md` says how the parts fit; `core` is the truth, everything else serves it.
 
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod engine;

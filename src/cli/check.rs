@@ -38,8 +38,13 @@ pub struct Check {
 }
 
 impl Check {
+    /// Checks that inventory, as a person reads it.
+    pub fn of(inventory: &str) -> Self {
+        Self { inventory: PathBuf::from(inventory), runbook: None, json: false, all: false }
+    }
+
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let (inventory, site) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref()) {
+        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref()) {
             Ok(pair) => pair,
             Err(exit) => return Ok(exit),
         };
@@ -48,7 +53,6 @@ impl Check {
             Err(exit) => return Ok(exit),
         };
         let hosts = hosts::ssh(&inventory, &secrets)?;
-        let plan = site.plan.clone();
         let scale = inventory.scale;
         let (engine, stream) = session::start(move || {
             Ok(Setup {
@@ -73,10 +77,12 @@ impl Check {
                 actor: session::actor(),
                 read_only: true,
                 check_first: true,
+                folder: None,
             })
         })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let state = runtime.block_on(follow(stream, !self.json)).wrap_err("the engine left before the checks ended")?;
+        let state =
+            runtime.block_on(follow(stream, !self.json)).wrap_err("the engine left before the checks ended")?;
         engine.join()?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&report(&state))?);
@@ -99,7 +105,8 @@ async fn follow(stream: tokio::io::DuplexStream, progress: bool) -> Result<State
             FromEngine::Event(event) => {
                 let Some(state) = &mut state else { continue };
                 state.apply(&event);
-                if progress && let crate::core::event::Event::ConnectionChanged { node, connection } = &event.event {
+                if progress && let crate::core::event::Event::ConnectionChanged { node, connection } = &event.event
+                {
                     use crate::core::connection::Connection;
                     match connection {
                         Connection::Ready(h) => eprintln!("{node}: {}, PowerShell {}", h.via, h.ps),
@@ -120,7 +127,8 @@ async fn follow(stream: tokio::io::DuplexStream, progress: bool) -> Result<State
 
 fn exit(state: &State) -> Exit {
     let now = state.at.unwrap_or(Timestamp::UNIX_EPOCH);
-    let at_target = |n| state.machines.get(n).and_then(|m| m.build()).is_some_and(|b| b >= state.plan.target.build);
+    let at_target =
+        |n| state.machines.get(n).and_then(|m| m.build()).is_some_and(|b| b >= state.plan.target.build);
     if state.plan.nodes.iter().all(|n| !state.connection(n).is_ready()) {
         Exit::Unreachable
     } else if state.plan.nodes.iter().all(at_target) {

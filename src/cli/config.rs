@@ -33,7 +33,7 @@ impl Config {
             Config::Check { inventory } => {
                 println!("settings: no mistake found");
                 if let Some(path) = inventory {
-                    let (inventory, site) = match read_inventory(&path, settings, None) {
+                    let (inventory, plan) = match read_inventory(&path, settings, None) {
                         Ok(pair) => pair,
                         Err(exit) => return Ok(exit),
                     };
@@ -42,9 +42,12 @@ impl Config {
                         path.display(),
                         inventory.cluster,
                         inventory.nodes.len(),
-                        inventory.coordinator.as_ref().map_or(String::new(), |c| format!(", coordinator {}", c.name)),
-                        site.plan.runbook.id,
-                        site.plan.target.version,
+                        inventory
+                            .coordinator
+                            .as_ref()
+                            .map_or(String::new(), |c| format!(", coordinator {}", c.name)),
+                        plan.runbook.id,
+                        plan.target.version,
                     );
                 }
             }

@@ -8,6 +8,7 @@ mod diagnostics;
 mod exit;
 mod home;
 mod hosts;
+pub mod imitated;
 mod init;
 mod replay;
 mod run;
@@ -102,8 +103,12 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<Exit> {
-    let flags =
-        Flags { config: cli.global.config, theme: cli.global.theme, ascii: cli.global.ascii, state: cli.global.state };
+    let flags = Flags {
+        config: cli.global.config,
+        theme: cli.global.theme,
+        ascii: cli.global.ascii,
+        state: cli.global.state,
+    };
     let env = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let settings = match Settings::resolve(&flags, env) {
         Ok(s) => s,

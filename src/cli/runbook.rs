@@ -9,7 +9,7 @@ use color_eyre::eyre::Result;
 use super::Exit;
 use crate::config::settings::Settings;
 use crate::core::plan::{Check, Moment, Severity};
-use crate::runbook::{LoadError, Library};
+use crate::runbook::{Library, LoadError};
 
 #[derive(Debug, Subcommand)]
 pub enum Runbook {

@@ -105,7 +105,8 @@ fn one(from: &PasswordFrom, prompt: &str) -> Result<SecretString, Exit> {
             if !out.status.success() {
                 return Err(said(format!("ended with {}", out.status)));
             }
-            let text = String::from_utf8(out.stdout).map_err(|_| said("printed something that is not text".into()))?;
+            let text =
+                String::from_utf8(out.stdout).map_err(|_| said("printed something that is not text".into()))?;
             match text.lines().next().filter(|l| !l.is_empty()) {
                 Some(line) => Ok(SecretString::from(line.to_owned())),
                 None => Err(said("printed nothing".into())),
@@ -116,7 +117,7 @@ fn one(from: &PasswordFrom, prompt: &str) -> Result<SecretString, Exit> {
 
 /// Whether a private key needs a passphrase: libssh2 cannot tell a wrong one from a missing one
 /// (powershell-over-ssh 2.8).
-fn is_encrypted(key: &std::path::Path) -> bool {
+pub fn is_encrypted(key: &std::path::Path) -> bool {
     use base64::Engine as _;
     let Ok(text) = std::fs::read_to_string(key) else { return false };
     if text.contains("ENCRYPTED") || text.contains("DEK-Info") {

@@ -10,38 +10,32 @@ use crate::config::inventory::Inventory;
 use crate::config::settings::Settings;
 use crate::core::name::NodeName;
 use crate::core::plan::Plan;
-use crate::runbook::{Library, Runbook, Site};
+use crate::runbook::{Library, Site};
 
 /// The runbook that is taken where an inventory names none.
 pub const DEFAULT_RUNBOOK: &str = "azure-local-powershell";
-
-/// A runbook, resolved for a site.
-pub struct Resolved {
-    pub runbook: Runbook,
-    pub plan: Arc<Plan>,
-}
 
 /// Reads an inventory and resolves its runbook. Mistakes are printed; the exit code is what is left to return.
 pub fn read_inventory(
     path: &Path,
     settings: &Settings,
     runbook: Option<&str>,
-) -> Result<(Inventory, Resolved), Exit> {
+) -> Result<(Inventory, Arc<Plan>), Exit> {
     let inventory = Inventory::read(path).map_err(|d| {
         eprint!("{d}");
         Exit::Usage
     })?;
-    let site = resolve(&inventory, settings, runbook).map_err(|why| {
+    let plan = resolve(&inventory, settings, runbook).map_err(|why| {
         eprint!("{why}");
         if !why.ends_with('\n') {
             eprintln!();
         }
         Exit::Usage
     })?;
-    Ok((inventory, site))
+    Ok((inventory, plan))
 }
 
-fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) -> Result<Resolved, String> {
+fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) -> Result<Arc<Plan>, String> {
     let id = runbook.or(inventory.runbook.as_deref()).unwrap_or(DEFAULT_RUNBOOK);
     let runbook = Library::new(settings.runbooks.clone()).load(id).map_err(|e| e.to_string())?;
     let mut site = Site {
@@ -55,5 +49,5 @@ fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) ->
         site.settings.insert("task_account".into(), Json::from(task.user.as_str()));
     }
     let plan = runbook.plan(&site).map_err(|why| format!("{}: {why}", inventory.path.display()))?;
-    Ok(Resolved { runbook, plan: Arc::new(plan) })
+    Ok(Arc::new(plan))
 }

@@ -89,8 +89,11 @@ impl Diagnostic {
         &self.message
     }
 
-    /// `file:line:column`.
+    /// `file:line:column`, or the file alone where it could not be read.
     pub fn place(&self) -> String {
+        if self.source.text.is_empty() && self.span.is_empty() {
+            return self.source.name.to_string();
+        }
         let (line, column) = self.source.position(self.span.start);
         format!("{}:{line}:{column}", self.source.name)
     }

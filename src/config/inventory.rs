@@ -309,9 +309,13 @@ impl Checker<'_> {
         let keepalive = ssh.keepalive.as_ref().map_or(15, |k| *k.get_ref());
         let dead_after = ssh.dead_after.as_ref().map_or(45, |k| *k.get_ref());
         if let Some(at) = ssh.dead_after.as_ref().or(ssh.keepalive.as_ref())
-            && dead_after <= keepalive
+            && dead_after < 2 * keepalive
         {
-            self.say(at, "a connection would be dead before it is asked for life", "dead_after > keepalive");
+            self.say(
+                at,
+                "a connection would be given up before it was asked for life twice",
+                "dead_after >= 2 * keepalive",
+            );
         }
         Inventory {
             path: path.to_owned(),

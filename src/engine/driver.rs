@@ -19,7 +19,7 @@ use crate::core::name::NodeName;
 use crate::core::plan::Plan;
 use crate::core::run::{PauseReason, Phase};
 use crate::core::state::State;
-use crate::journal::{Durable, Journal};
+use crate::journal::{Durable, Journal, RunFolder};
 use crate::link::{FromEngine, Hello, PROTOCOL, Role, ToEngine};
 use crate::logs::Logs;
 use crate::remote::Host;
@@ -52,6 +52,8 @@ pub struct Setup {
     pub read_only: bool,
     /// Start with the readiness checks.
     pub check_first: bool,
+    /// The run's folder, where there is one: locked for as long as the engine lives.
+    pub folder: Option<RunFolder>,
 }
 
 /// Runs an engine until it is told to quit. Gives the last state.
@@ -115,6 +117,7 @@ struct Engine {
     actor: String,
     read_only: bool,
     check_first: bool,
+    _folder: Option<RunFolder>,
 }
 
 impl Engine {
@@ -141,6 +144,7 @@ impl Engine {
             actor: setup.actor,
             read_only: setup.read_only,
             check_first: setup.check_first,
+            _folder: setup.folder,
         }
     }
 

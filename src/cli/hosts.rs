@@ -1,0 +1,71 @@
+//! From an inventory to machines that can be talked to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use color_eyre::eyre::{Result, WrapErr};
+
+use super::secrets::Secrets;
+use crate::config::inventory::{Inventory, Jump, Login, Machine};
+use crate::core::name::NodeName;
+use crate::remote::Host;
+use crate::remote::ssh::{Credential, Endpoint, SshConfig, SshRuntime};
+
+/// The system's known host keys, read after the person's own.
+#[cfg(unix)]
+const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
+#[cfg(not(unix))]
+const SYSTEM_KNOWN_HOSTS: &str = r"C:\ProgramData\ssh\ssh_known_hosts";
+
+/// Every machine of an inventory, over SSH.
+pub fn ssh(inventory: &Inventory, secrets: &Secrets) -> Result<BTreeMap<NodeName, Arc<dyn Host>>> {
+    let runtime = SshRuntime::start().wrap_err("cannot start the thread for SSH")?;
+    Ok(inventory
+        .machines()
+        .map(|m| {
+            let config = config(m, secrets, inventory.keepalive, inventory.dead_after);
+            let host: Arc<dyn Host> = Arc::new(runtime.host(config));
+            (NodeName::new(&m.name), host)
+        })
+        .collect())
+}
+
+/// How one machine is reached.
+pub fn config(machine: &Machine, secrets: &Secrets, keepalive: u64, dead_after: u64) -> SshConfig {
+    let login = &machine.login;
+    let mut target = Endpoint::new(&machine.host, &login.user, credentials(login, secrets));
+    target.port = machine.port;
+    let mut known_hosts = login.known_hosts.clone();
+    known_hosts.push(PathBuf::from(SYSTEM_KNOWN_HOSTS));
+    let mut config = SshConfig::new(&machine.name, target, known_hosts);
+    config.hops = login.jump.iter().map(|j| hop(j, login, secrets)).collect();
+    config.times.keepalive = Duration::from_secs(keepalive);
+    config.times.dead = Duration::from_secs(dead_after);
+    config
+}
+
+fn hop(jump: &Jump, login: &Login, secrets: &Secrets) -> Endpoint {
+    let user = jump.user.as_ref().unwrap_or(&login.user);
+    let mut hop = Endpoint::new(&jump.host, user, credentials(login, secrets));
+    hop.port = jump.port;
+    hop
+}
+
+fn credentials(login: &Login, secrets: &Secrets) -> Vec<Credential> {
+    let mut out = Vec::new();
+    if let Some(path) = &login.key {
+        let passphrase = secrets.passphrases.get(path).cloned();
+        out.push(Credential::KeyFile { path: path.clone(), passphrase, certificate: None });
+    }
+    if login.agent {
+        out.push(Credential::Agent { socket: None, only: None });
+    }
+    if login.password.is_some()
+        && let Some(password) = &secrets.login
+    {
+        out.push(Credential::Password(password.clone()));
+    }
+    out
+}

@@ -1,0 +1,83 @@
+//! `nodelift replay`: a finished run, in the same screen.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use color_eyre::eyre::Result;
+
+use super::{Exit, screen};
+use crate::config::settings::Settings;
+use crate::engine::{Recording, play};
+use crate::journal::{self, Ending};
+use crate::link;
+use crate::logs::Logs;
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The folder of a run, or its journal
+    path: PathBuf,
+    /// Seconds of the run in one real second
+    #[arg(long, default_value_t = 120.0)]
+    speed: f64,
+    /// Wait for a key before anything is played
+    #[arg(long)]
+    paused: bool,
+}
+
+impl Replay {
+    /// Plays a run's folder at the usual speed.
+    pub fn of(folder: &Path) -> Self {
+        Self { path: folder.to_owned(), speed: 120.0, paused: false }
+    }
+
+    pub fn run(self, settings: &Settings) -> Result<Exit> {
+        let recording = match recording(&self.path, self.speed, self.paused) {
+            Ok(r) => r,
+            Err(why) => {
+                eprintln!("nodelift: {}: {why}", self.path.display());
+                return Ok(Exit::JournalUnusable);
+            }
+        };
+        let (ours, theirs) = link::pair();
+        let player = std::thread::Builder::new().name("replay".into()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(play(recording, theirs)).map_err(color_eyre::Report::from)
+        })?;
+        screen::show(ours, settings, screen::Leaving::Ends)?;
+        player.join().map_err(|_| color_eyre::eyre::eyre!("the player ended in a panic"))??;
+        Ok(Exit::Succeeded)
+    }
+}
+
+/// Reads everything that a replay needs: from a run's folder, its `journal` folder, or a segment in it.
+fn recording(path: &Path, speed: f64, paused: bool) -> Result<Recording, String> {
+    let folder = [Some(path), path.parent(), path.parent().and_then(Path::parent)]
+        .into_iter()
+        .flatten()
+        .find(|p| p.join("plan.json").is_file())
+        .ok_or("there is no plan.json: name the folder of a run")?;
+    let (plan, sha256) = journal::read_plan(folder).map_err(|e| format!("plan.json cannot be read: {e}"))?;
+    let read = journal::read(&folder.join("journal")).map_err(|e| format!("the journal cannot be read: {e}"))?;
+    match &read.ending {
+        Ending::Whole => {}
+        Ending::Torn => eprintln!("The last record is cut off: it is played up to there."),
+        Ending::Corrupt { segment, line, why } => {
+            eprintln!("{}:{line}: {why}. It is played up to there.", segment.display());
+        }
+    }
+    let sealed = read.events.iter().find_map(|e| match &e.event {
+        crate::core::event::Event::PlanSealed(s) => Some(s.plan_sha256.as_str()),
+        _ => None,
+    });
+    if sealed.is_some_and(|s| s != sha256) {
+        return Err("plan.json is not the plan that this run was sealed with".into());
+    }
+    if read.events.is_empty() {
+        return Err("the journal is empty".into());
+    }
+    let logs = folder.join("logs");
+    let logs = if logs.is_dir() { Logs::read(&logs) } else { Ok(Logs::in_memory()) };
+    let run_id = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let logs = logs.map_err(|e| format!("the logs cannot be read: {e}"))?;
+    Ok(Recording { plan, events: read.events, logs, run_id, speed, paused })
+}

@@ -1,0 +1,204 @@
+//! `nodelift run`: the screen on a cluster.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use color_eyre::eyre::{Result, WrapErr};
+use jiff::Timestamp;
+
+use super::{Exit, hosts, screen, secrets, session, site};
+use crate::config::inventory::Inventory;
+use crate::config::settings::Settings;
+use crate::core::event::{EngineInfo, Stamped};
+use crate::core::plan::Plan;
+use crate::core::run::{Phase, RunVerdict};
+use crate::core::state::State;
+use crate::engine::{Clock, Setup};
+use crate::journal::{self, Ending, Journal, RunFolder, Writer};
+use crate::logs::Logs;
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The inventory of the cluster
+    #[arg(short, long, value_name = "FILE")]
+    inventory: PathBuf,
+    /// Another runbook than the inventory's
+    #[arg(long, value_name = "ID")]
+    runbook: Option<String>,
+    /// Look only: every command that changes something is refused
+    #[arg(long)]
+    read_only: bool,
+    /// Begin a new run even where one was left unfinished
+    #[arg(long)]
+    new: bool,
+}
+
+impl Run {
+    pub fn run(self, settings: &Settings) -> Result<Exit> {
+        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref()) {
+            Ok(pair) => pair,
+            Err(exit) => return Ok(exit),
+        };
+        if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+            eprintln!("nodelift: run opens a screen and needs a terminal. `nodelift check` works without.");
+            return Ok(Exit::Usage);
+        }
+        let opened = match open(&inventory, &plan, settings, self.new) {
+            Ok(o) => o,
+            Err(exit) => return Ok(exit),
+        };
+        let secrets = match secrets::gather(&inventory, secrets::Need::Run) {
+            Ok(s) => s,
+            Err(exit) => return Ok(exit),
+        };
+        let hosts = hosts::ssh(&inventory, &secrets)?;
+        let (scale, imitated, read_only) = (inventory.scale, inventory.lab, self.read_only);
+        let (engine, stream) = session::start(move || {
+            let Opened { folder, plan, plan_sha256, history, epoch, previous, next_segment, run_id } = opened;
+            let instance = uuid::Uuid::now_v7().to_string();
+            let writer = Writer { epoch, instance: instance.clone() };
+            let journal = Journal::open(&folder.journal(), writer, next_segment, previous)
+                .wrap_err("the journal cannot be opened")?;
+            let logs = Logs::open(&folder.logs()).wrap_err("the logs cannot be opened")?;
+            Ok(Setup {
+                plan,
+                plan_sha256,
+                history,
+                journal,
+                logs,
+                hosts,
+                vault: secrets.vault(),
+                clock: Clock::new(Timestamp::now(), scale),
+                info: EngineInfo {
+                    version: env!("CARGO_PKG_VERSION").into(),
+                    host: session::host(),
+                    user: session::actor(),
+                    scale,
+                    imitated,
+                },
+                run_id,
+                instance,
+                epoch,
+                actor: session::actor(),
+                read_only,
+                check_first: true,
+                folder: Some(folder),
+            })
+        })?;
+        screen::show(stream, settings, screen::Leaving::RunGoesOn)?;
+        let state = engine.join()?;
+        Ok(farewell(&state, &self.inventory))
+    }
+}
+
+/// A run's folder, and what it holds so far.
+struct Opened {
+    folder: RunFolder,
+    plan: Arc<Plan>,
+    plan_sha256: String,
+    history: Vec<Stamped>,
+    epoch: u64,
+    previous: Option<String>,
+    next_segment: u32,
+    run_id: String,
+}
+
+/// The unfinished run of this cluster, or a new one.
+fn open(inventory: &Inventory, plan: &Arc<Plan>, settings: &Settings, new: bool) -> Result<Opened, Exit> {
+    let said = |why: String, exit: Exit| {
+        eprintln!("nodelift: {why}");
+        exit
+    };
+    let cluster = settings.state.join("runs").join(inventory.cluster.replace(['/', '\\'], "_"));
+    let newest = std::fs::read_dir(&cluster).ok().and_then(|d| d.flatten().map(|e| e.path()).max());
+    if let Some(path) = newest.filter(|_| !new)
+        && let Some(opened) = unfinished(&path).map_err(|(why, exit)| said(why, exit))?
+    {
+        eprintln!("Going on with the run of {}.", opened.run_id);
+        return Ok(opened);
+    }
+    let run_id = uuid::Uuid::now_v7().to_string();
+    let path = cluster.join(&run_id);
+    let cannot =
+        |e: std::io::Error| said(format!("{} cannot be made: {e}", path.display()), Exit::JournalUnusable);
+    let folder = RunFolder::open(&path).map_err(cannot)?;
+    let plan_sha256 = folder.seal(plan).map_err(cannot)?;
+    Ok(Opened {
+        folder,
+        plan: plan.clone(),
+        plan_sha256,
+        history: Vec::new(),
+        epoch: 1,
+        previous: None,
+        next_segment: 1,
+        run_id,
+    })
+}
+
+/// A run that touched nodes, or was about to, and has not ended.
+fn unfinished(path: &Path) -> Result<Option<Opened>, (String, Exit)> {
+    let Ok((plan, plan_sha256)) = journal::read_plan(path) else { return Ok(None) };
+    let Ok(read) = journal::read(&path.join("journal")) else { return Ok(None) };
+    let mut state = State::new(plan.clone());
+    read.events.iter().for_each(|e| state.apply(e));
+    if state.run.is_none() || state.phase.is_terminal() {
+        return Ok(None);
+    }
+    if let Ending::Corrupt { segment, line, why } = &read.ending {
+        let why = format!(
+            "{}:{line}: {why}. The run cannot go on from a damaged journal; look at it with `nodelift replay {}`, or begin \
+             anew with --new after making sure that no update run is going on.",
+            segment.display(),
+            path.display()
+        );
+        return Err((why, Exit::JournalUnusable));
+    }
+    let folder = RunFolder::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::WouldBlock => (e.to_string(), Exit::Locked),
+        _ => (format!("{}: {e}", path.display()), Exit::JournalUnusable),
+    })?;
+    read.mend().map_err(|e| (format!("{}: {e}", path.display()), Exit::JournalUnusable))?;
+    let run_id = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    Ok(Some(Opened {
+        folder,
+        plan,
+        plan_sha256,
+        epoch: read.epoch + 1,
+        previous: read.previous,
+        next_segment: read.next_segment,
+        history: read.events,
+        run_id,
+    }))
+}
+
+/// What is left to say after the screen, and the exit code.
+fn farewell(state: &State, inventory: &Path) -> Exit {
+    let again = format!("nodelift run -i {}", inventory.display());
+    match (&state.verdict, &state.phase) {
+        (Some(RunVerdict::Succeeded), _) => {
+            println!("{}: {}.", state.plan.cluster, state.phase_why);
+            Exit::Succeeded
+        }
+        (Some(RunVerdict::SucceededWithIssues), _) => {
+            println!("{}: {}.", state.plan.cluster, state.phase_why);
+            Exit::WithIssues
+        }
+        (Some(_), _) => {
+            println!("{}: {}.", state.plan.cluster, state.phase_why);
+            Exit::Failed
+        }
+        (None, p) if p.is_under_way() || *p == Phase::AwaitingCommit => {
+            let name = &state.plan.driver.name;
+            println!(
+                "{}: {}. {name} is not disturbed by this; look again with: {again}",
+                state.plan.cluster,
+                p.word()
+            );
+            Exit::NeedsPerson
+        }
+        (None, Phase::Blocked) => Exit::Blocked,
+        _ => Exit::Succeeded,
+    }
+}

@@ -1,0 +1,232 @@
+//! Whole runs through the engine, the link and the simulator, under a virtual clock: what a viewer sees, from the first
+//! check to the last irreversible step.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use nodelift::cli::imitated;
+use nodelift::core::command::Command;
+use nodelift::core::event::{EngineInfo, Event, Outcome, Stamped};
+use nodelift::core::log::Which;
+use nodelift::core::plan::{Moment, StepKind};
+use nodelift::core::run::{Phase, UnitState};
+use nodelift::core::state::State;
+use nodelift::engine::{self, Clock, Recording, Setup, Vault, play};
+use nodelift::journal::{Ending, Journal, Writer as JournalWriter, read};
+use nodelift::link::{self, FromEngine, Reader, ToEngine, Writer};
+use nodelift::logs::Logs;
+use nodelift::remote::sim::World;
+use nodelift::runbook::Library;
+use serde_json::Value as Json;
+use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
+
+/// A viewer that folds what it is told.
+struct Viewer {
+    from: Reader<ReadHalf<DuplexStream>>,
+    to: Writer<WriteHalf<DuplexStream>>,
+    state: Option<State>,
+    events: Vec<Stamped>,
+    lines: u64,
+    asked: u64,
+}
+
+impl Viewer {
+    fn new(stream: DuplexStream) -> Self {
+        let (read, write) = tokio::io::split(stream);
+        Self {
+            from: Reader::new(read),
+            to: Writer::new(write),
+            state: None,
+            events: Vec::new(),
+            lines: 0,
+            asked: 0,
+        }
+    }
+
+    fn state(&self) -> &State {
+        self.state.as_ref().expect("the engine greeted")
+    }
+
+    /// Takes messages until one of them makes this true.
+    async fn until(&mut self, what: &str, holds: impl Fn(&State) -> bool) {
+        let mut seen = 0;
+        while !self.state.as_ref().is_some_and(&holds) {
+            seen += 1;
+            if seen > 100_000 {
+                let s = self.state();
+                let units: Vec<_> = s.run.iter().flat_map(|r| &r.units).map(|(n, u)| format!("{n} {:?} {}", u.state, u.why)).collect();
+                let bad: Vec<_> = s.checks.iter().filter_map(|(k, c)| Some((k, c.current.as_ref()?))).filter(|(_, v)| v.value.outcome >= Outcome::CouldNotTell).map(|(k, v)| format!("{} {:?} {:?}", k.check, v.value.observed, v.value.why)).collect();
+                panic!("{what}: it never comes: {:?}, {}, {:?}\n{}\n{}", s.phase, s.phase_why, s.at, units.join("\n"), bad.join("\n"));
+            }
+            let message = self.from.next::<FromEngine>().await.unwrap_or_else(|e| {
+                let s = self.state.as_ref();
+                panic!("{what}: {e}; {:?} {:?}", s.map(|s| &s.phase), s.map(|s| &s.phase_why))
+            });
+            match message {
+                FromEngine::Hello(h) => self.state = Some(State::new(Arc::new(*h.plan))),
+                FromEngine::Event(e) => {
+                    self.state.as_mut().expect("hello comes first").apply(&e);
+                    self.events.push(*e);
+                }
+                FromEngine::LogLength { which: Which::All, lines } => self.lines = lines,
+                FromEngine::Answer { refused: Some(r), .. } => panic!("{what}: refused: {}", r.0),
+                _ => {}
+            }
+        }
+    }
+
+    async fn command(&mut self, command: Command) {
+        self.asked += 1;
+        self.to.send(&ToEngine::Command { id: self.asked, command }).await.unwrap();
+    }
+}
+
+fn world(change: impl FnOnce(&mut Json)) -> World {
+    let mut json: Json = serde_json::from_str(imitated::DEMO).unwrap();
+    change(&mut json);
+    World::new(json).unwrap()
+}
+
+/// An engine over an imitated site; time is tokio's, paused.
+fn start(world: World) -> (tokio::task::JoinHandle<State>, Viewer) {
+    let runbook = Library::new(None).load("azure-local-powershell").unwrap_or_else(|e| panic!("{e}"));
+    let plan = imitated::plan(&runbook, &world).unwrap();
+    let clock = Clock::new("2025-06-14T08:00:00Z".parse().unwrap(), 1.0);
+    let setup = Setup {
+        plan_sha256: "sealed".into(),
+        hosts: imitated::hosts(&runbook, world, clock).unwrap(),
+        plan: Arc::new(plan),
+        history: Vec::new(),
+        journal: Journal::in_memory(),
+        logs: Logs::in_memory(),
+        vault: Vault::default(),
+        clock,
+        info: EngineInfo {
+            version: "0".into(),
+            host: "box".into(),
+            user: "j.doe".into(),
+            scale: 1.0,
+            imitated: true,
+        },
+        run_id: "0199-demo".into(),
+        instance: "a".into(),
+        epoch: 1,
+        actor: "j.doe".into(),
+        read_only: false,
+        check_first: true,
+        folder: None,
+    };
+    let (ours, theirs) = link::pair();
+    let (to, viewers) = tokio::sync::mpsc::channel(8);
+    engine::attach(1, theirs, to);
+    (tokio::spawn(engine::run(setup, viewers)), Viewer::new(ours))
+}
+
+/// Check, fix, start, and every irreversible step to the end.
+async fn whole_run(v: &mut Viewer) {
+    v.until("the first checks", |s| matches!(s.phase, Phase::Blocked | Phase::Ready)).await;
+    if v.state().phase == Phase::Blocked {
+        v.command(Command::FixAll).await;
+        v.until("the fixes", |s| s.phase == Phase::Ready).await;
+    }
+    v.command(Command::Start).await;
+    v.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
+    let commits: Vec<String> =
+        v.state().plan.steps.iter().filter(|s| s.kind == StepKind::Commit).map(|s| s.id.clone()).collect();
+    for step in commits {
+        v.command(Command::Prove { step: step.clone() }).await;
+        v.until("the proof", |s| s.proofs.get(&step).is_some_and(|p| p.taken.is_some())).await;
+        let typed = v.state().plan.cluster.clone();
+        let reason = "the change was agreed on".to_owned();
+        v.command(Command::Commit { step: step.clone(), typed, reason }).await;
+        v.until("the step", |s| s.phase.is_terminal() || s.current_step().is_some_and(|c| c != step)).await;
+    }
+    v.until("the end", |s| s.phase.is_terminal()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_demonstration_ends_proved() {
+    let (engine, mut v) = start(world(|_| {}));
+    whole_run(&mut v).await;
+    let s = v.state();
+    assert_eq!(s.phase, Phase::Succeeded, "{}", s.phase_why);
+    for node in &s.plan.nodes {
+        assert_eq!(s.unit(node).unwrap().state, UnitState::Done);
+        assert_eq!(s.machines[node].build(), Some(s.plan.target.build));
+    }
+    let after = s.plan.checks.iter().filter(|c| c.moment == Moment::After).flat_map(|c| s.verdict_keys(&c.id));
+    for key in after {
+        assert_eq!(s.verdict_of(&key).map(|v| v.value.outcome), Some(Outcome::Pass), "{key:?}");
+    }
+    assert!(v.lines > 50, "it is narrated");
+    v.to.send(&ToEngine::Quit).await.unwrap();
+    assert_eq!(&engine.await.unwrap(), v.state(), "the viewer folded what the engine knows");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_byte_leaves_before_its_intent_is_written() {
+    let (_engine, mut v) = start(world(|_| {}));
+    whole_run(&mut v).await;
+    // Whatever changed something has an intent with a smaller number than its result.
+    for e in &v.events {
+        let Some(op) = e.event.op() else { continue };
+        let first = v.events.iter().find(|x| x.event.op() == Some(op)).unwrap();
+        let intent = matches!(
+            first.event,
+            Event::FixIntended { .. }
+                | Event::StepIntended { .. }
+                | Event::CommitIntended { .. }
+                | Event::PauseRequested { .. }
+                | Event::StopIntended { .. }
+        );
+        assert!(intent, "{op}: {first:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_written_read_and_replayed_to_the_same_state() {
+    let (_engine, mut v) = start(world(|_| {}));
+    whole_run(&mut v).await;
+    let folder = tempfile::tempdir().unwrap();
+    let writer = JournalWriter { epoch: 1, instance: "a".into() };
+    let journal = Journal::open(folder.path(), writer, 1, None).unwrap();
+    journal.append(v.events.clone());
+    drop(journal);
+    let written = read(folder.path()).unwrap();
+    assert_eq!((&written.ending, &written.events), (&Ending::Whole, &v.events));
+
+    let (ours, theirs) = link::pair();
+    let recording = Recording {
+        plan: v.state().plan.clone(),
+        events: written.events,
+        logs: Logs::in_memory(),
+        run_id: "0199".into(),
+        speed: 1000.0,
+        paused: false,
+    };
+    let playing = tokio::spawn(play(recording, theirs));
+    let mut again = Viewer::new(ours);
+    again.until("the end of the replay", |s| s.phase.is_terminal()).await;
+    assert_eq!(again.state(), v.state());
+    drop(again);
+    playing.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_rolls_back_stops_the_line_and_says_why_first() {
+    let (_engine, mut v) = start(world(|w| {
+        w["faults"] = serde_json::json!([{ "on": "reboot", "machine": "HCI-N2", "do": { "old_build": true } }]);
+    }));
+    v.until("the first checks", |s| s.phase == Phase::Blocked).await;
+    v.command(Command::FixAll).await;
+    v.until("the fixes", |s| s.phase == Phase::Ready).await;
+    v.command(Command::Start).await;
+    v.until("a pause", |s| matches!(s.phase, Phase::Paused(_))).await;
+    let s = v.state();
+    let bad: Vec<_> = s.plan.nodes.iter().filter(|n| s.unit(n).unwrap().state == UnitState::RolledBack).collect();
+    assert_eq!(bad.len(), 1);
+    let first = &s.run.as_ref().unwrap().first_error.as_ref().unwrap().value;
+    assert!(first.contains("old build"), "{first}");
+    let advice = nodelift::core::advice::advice(s, s.at.unwrap_or(Timestamp::UNIX_EPOCH));
+    assert!(advice.urgent && advice.text.contains("old build"), "{}", advice.text);
+}
