@@ -1,5 +1,5 @@
 //! Workers and lanes over pipes of this machine: what a script can do to its PowerShell, and what the caller sees of it.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 mod support;
 

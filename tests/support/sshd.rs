@@ -76,12 +76,13 @@ impl Sshd {
         }
         let folder = self.folder.path().display();
         let text = format!(
-            "Port {}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nAuthorizedKeysFile {folder}/authorized\n\
+            "{}\nPort {}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nAuthorizedKeysFile {folder}/authorized\n\
              StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
-             PermitRootLogin yes\nMaxStartups 100\nSubsystem sftp sftp-server\nForceCommand {}\nSetEnv FAKE_DIR={folder}\n{}\n",
+             PermitRootLogin yes\nMaxStartups 100\nSubsystem sftp sftp-server\nForceCommand {}\nSetEnv FAKE_DIR={folder}\n",
+            // The first line for a setting counts.
+            self.extra,
             self.port,
             fake_powershell().display(),
-            self.extra
         );
         fs::write(self.path("sshd_config"), text).expect("configuration");
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("sshd.log")).expect("log");

@@ -13,8 +13,6 @@ use crate::remote::{Reply, Request, Said};
 
 /// Requests that may wait in front of one worker.
 pub const QUEUE: usize = 64;
-/// Longest wait for a full queue of replies to be told at the end.
-const CLOSE: Duration = Duration::from_secs(2);
 
 /// A request on its way. Its script is stopped when the receiver of `reply` is dropped.
 #[derive(Debug)]
@@ -47,7 +45,7 @@ pub async fn quick(
     let mut crew = Crew::new(means, Some(first));
     let result = crew.serve_always(&mut jobs).await;
     crew.refuse_all(jobs, result.as_ref().err());
-    crew.dismiss().await;
+    crew.end().await;
     result
 }
 
@@ -57,7 +55,7 @@ pub async fn slow(means: Means, mut jobs: mpsc::Receiver<Job>) {
     let mut crew = Crew::new(means, None);
     crew.serve_at_times(&mut jobs).await;
     crew.refuse_all(jobs, None);
-    crew.dismiss().await;
+    crew.end().await;
 }
 
 struct Crew {
@@ -192,7 +190,7 @@ impl Crew {
     /// Ends the worker under a running script, and says how that went.
     async fn stop(&mut self, what: &str, kind: FailureKind) -> Failure {
         let pid = self.worker.as_ref().map(|(w, _)| w.pid()).unwrap_or_default();
-        match self.end().await {
+        match self.end_within(self.means.limits.close_grace).await {
             Some(ending) if ending.lost.is_none() => {
                 failure(kind, format!("the script {what} and was stopped (process {pid})"))
             }
@@ -207,12 +205,17 @@ impl Crew {
         }
     }
 
-    /// Ends the worker: closes its input, then kills it. `None`: its end was not seen.
+    /// Ends a worker that has nothing to do.
     async fn end(&mut self) -> Option<Ending> {
+        self.end_within(self.means.limits.idle_grace).await
+    }
+
+    /// Ends the worker: closes its input, then kills it. `None`: its end was not seen.
+    async fn end_within(&mut self, grace: Duration) -> Option<Ending> {
         let (mut worker, running) = self.worker.take()?;
-        let Limits { close_grace, kill_grace, .. } = self.means.limits;
+        let kill_grace = self.means.limits.kill_grace;
         worker.close().await;
-        let mut ending = worker.end(close_grace).await;
+        let mut ending = worker.end(grace).await;
         if ending.is_none() {
             if let Err(why) = self.means.launch.kill(worker.pid()).await {
                 tracing::warn!(pid = worker.pid(), why, "could not end a worker");
@@ -223,11 +226,6 @@ impl Crew {
             self.means.ledger.ended(&running);
         }
         ending
-    }
-
-    /// Lets an idle worker go.
-    async fn dismiss(&mut self) {
-        let _ = tokio::time::timeout(CLOSE + self.means.limits.kill_grace, self.end()).await;
     }
 
     fn refuse_all(&self, mut jobs: mpsc::Receiver<Job>, why: Option<&StartFailure>) {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-const BUFFER: usize = 32 << 10;
+/// Size of all reads from a channel. libssh2 keeps half done window adjustments between calls and books what the *next* call asks
+/// for: reads of different sizes make it lose data.
+pub const BUFFER: usize = 32 << 10;
 /// Most bytes of one direction in one turn, so that no channel starves the others.
 const TURN: usize = 32 << 10;
 /// How often a small packet that the socket took only in part is tried again, a millisecond apart.

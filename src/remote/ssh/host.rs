@@ -26,8 +26,8 @@ use crate::remote::{Boxed, Chunk, Host, Reply, Request, Said};
 
 /// Logins that a machine which worked before may refuse in a row: after that a person is asked (powershell-over-ssh 15).
 const MAX_REFUSALS: u32 = 3;
-/// Longest wait for lanes to end on a closed connection.
-const FAREWELL: Duration = Duration::from_secs(12);
+/// Longest wait for the workers of a connection to end; later ones end by themselves.
+const FAREWELL: Duration = Duration::from_secs(15);
 /// How often an old connection is looked at for being idle.
 const RECYCLE_LOOK: Duration = Duration::from_secs(30);
 

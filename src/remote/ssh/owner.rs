@@ -26,7 +26,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::channel::Slot;
 use super::config::Times;
 use super::files::{Files, Want};
-use super::flow::{Broken, Call, call, is_outbound_blocked};
+use super::flow::{BUFFER, Broken, Call, call, is_outbound_blocked};
 use super::socket::{Socket, StdSocket};
 use crate::remote::powershell::process::{Process, StartError};
 
@@ -37,7 +37,7 @@ const RESERVED: usize = 2;
 /// Orders that may wait inside the owner.
 const MAX_WAITING: usize = 16;
 /// What a machine may send on one channel before we have taken it: also bounds what libssh2 keeps of it.
-const WINDOW: u32 = 512 << 10;
+const WINDOW: u32 = 256 << 10;
 const PACKET: u32 = 32 << 10;
 /// Rounds before other owners on this thread get their turn.
 const ROUNDS: usize = 4;
@@ -107,6 +107,8 @@ pub struct Owner {
     look: Option<Instant>,
     /// The last turn moved nothing and left news.
     news_left: bool,
+    /// Never filled (`Slot::drain`).
+    nothing: Box<[u8; BUFFER]>,
     /// Which channel goes first.
     first: usize,
     timer: Pin<Box<Sleep>>,
@@ -150,6 +152,7 @@ impl Owner {
             looks: 0,
             look: None,
             news_left: false,
+            nothing: Box::new([0; BUFFER]),
             first: 0,
         })
     }
@@ -275,9 +278,9 @@ impl Owner {
         Ok(())
     }
 
-    fn drain(&self) -> Result<bool, Broken> {
+    fn drain(&mut self) -> Result<bool, Broken> {
         for slot in &self.slots {
-            if slot.drain(&self.session)? {
+            if slot.drain(&self.session, &mut self.nothing)? {
                 return Ok(true);
             }
         }
