@@ -214,7 +214,9 @@ async fn a_worker_that_answers_twice_is_replaced() {
     let bench = Bench::new(limits()).await;
     let first = bench.pid().await;
     assert_eq!(bench.run("twice").await.end, Ok(()));
-    assert_ne!(bench.pid().await, first);
+    // The second answer may come while the next request is served already.
+    let pids = [bench.pid().await, bench.pid().await];
+    assert_ne!(pids[1], first);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::orphan::{Ledger, Running};
 use super::process::{Ending, Launch, Limits};
-use super::worker::{Greeting, Outcome, StartFailure, Worker, failure};
+use super::words::failure;
+use super::worker::{Greeting, Outcome, StartFailure, Worker};
 use crate::core::event::{Failure, FailureKind};
 use crate::remote::{Reply, Request, Said};
 

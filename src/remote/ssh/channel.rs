@@ -97,6 +97,11 @@ impl Slot {
         matches!(self.stage, Stage::Closed)
     }
 
+    /// Bytes that have gone out so far.
+    pub fn sent(&self) -> u64 {
+        self.input.sent()
+    }
+
     /// By when something must have happened here.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.stage {

@@ -97,6 +97,8 @@ pub struct Input {
     told: bool,
     /// The machine takes no more until it says so.
     window_full: bool,
+    /// Bytes so far.
+    sent: u64,
 }
 
 impl Input {
@@ -108,6 +110,7 @@ impl Input {
             end: 0,
             told: false,
             window_full: false,
+            sent: 0,
         }
     }
 
@@ -131,6 +134,11 @@ impl Input {
             self.told = send_eof(session, channel)?;
         }
         Ok(self.told)
+    }
+
+    /// Bytes that have gone out so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Something can be written now that could not be before.
@@ -157,6 +165,7 @@ impl Input {
                     }
                     Call::Done(n) => {
                         self.start += n;
+                        self.sent += n as u64;
                         moved += n;
                     }
                     Call::ChannelGone => (self.from, self.start, self.end, self.told) = (None, 0, 0, true),
