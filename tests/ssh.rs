@@ -569,6 +569,41 @@ async fn half_a_packet_in_a_dead_network_is_no_hang() {
     stopped.iter().for_each(|pid| signal("KILL", *pid));
 }
 
+#[tokio::test]
+async fn nothing_waits_for_what_has_arrived() {
+    if !is_here() {
+        return;
+    }
+    let server = Sshd::start();
+    let bench = Bench::new(server.config());
+    bench.ready().await;
+    let path = server.path("log");
+    let name = path.to_str().expect("path");
+    let requests = async |slow| {
+        let mut longest = Duration::ZERO;
+        for i in 0..400 {
+            let start = Instant::now();
+            let reply = bench.ask(Request { slow, ..request(&format!("raw x\nerror y\necho {i}")) }).await;
+            assert_eq!(reply.results, [json!(i)]);
+            longest = longest.max(start.elapsed());
+        }
+        longest
+    };
+    let files = async {
+        let mut longest = Duration::ZERO;
+        for _ in 0..400 {
+            let start = Instant::now();
+            within(bench.host.read_file(name, 0, 64)).await.expect("file");
+            longest = longest.max(start.elapsed());
+        }
+        longest
+    };
+    let (quick, slow, files) = tokio::join!(requests(false), requests(true), files);
+    println!("longest of 400: quick {quick:?}, slow {slow:?} (with its start), file {files:?}");
+    // A lost wake-up would show as a keepalive's 15 s.
+    assert!([quick, slow, files].iter().all(|longest| *longest < Duration::from_secs(10)));
+}
+
 /// Awaits all at once.
 async fn futures<T>(all: Vec<impl Future<Output = T>>) -> Vec<T> {
     let mut all: Vec<_> = all.into_iter().map(|f| (Box::pin(f), None)).collect();

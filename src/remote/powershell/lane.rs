@@ -33,17 +33,19 @@ pub struct Means {
     pub closing: watch::Receiver<bool>,
 }
 
-/// Serves requests until all senders are gone; the first worker may be up already. One that dies without a request is
-/// replaced at once, so that a machine counts as ready only while its PowerShell answers.
+/// Serves requests until all senders are gone, beginning with a worker that is up already. One that dies without a request is
+/// replaced at once, so that a machine counts as ready only while its PowerShell answers; each new one is told to `greetings`.
 ///
 /// # Errors
 /// No worker comes up any more.
 pub async fn quick(
     means: Means,
     mut jobs: mpsc::Receiver<Job>,
-    first: (Worker, Greeting),
+    first: Worker,
+    greetings: watch::Sender<Greeting>,
 ) -> Result<(), StartFailure> {
-    let mut crew = Crew::new(means, Some(first));
+    let running = Running::new(&greetings.borrow());
+    let mut crew = Crew { means, worker: Some((first, running)), greetings: Some(greetings) };
     let result = crew.serve_always(&mut jobs).await;
     crew.refuse_all(jobs, result.as_ref().err());
     crew.end().await;
@@ -53,7 +55,7 @@ pub async fn quick(
 /// Serves requests until all senders are gone; the worker is started by the first one and ends when idle for long. A worker
 /// that does not come up is the failure of that one request.
 pub async fn slow(means: Means, mut jobs: mpsc::Receiver<Job>) {
-    let mut crew = Crew::new(means, None);
+    let mut crew = Crew { means, worker: None, greetings: None };
     crew.serve_at_times(&mut jobs).await;
     crew.refuse_all(jobs, None);
     crew.end().await;
@@ -62,13 +64,10 @@ pub async fn slow(means: Means, mut jobs: mpsc::Receiver<Job>) {
 struct Crew {
     means: Means,
     worker: Option<(Worker, Running)>,
+    greetings: Option<watch::Sender<Greeting>>,
 }
 
 impl Crew {
-    fn new(means: Means, first: Option<(Worker, Greeting)>) -> Crew {
-        Crew { means, worker: first.map(|(worker, greeting)| (worker, Running::new(&greeting))) }
-    }
-
     async fn serve_always(&mut self, jobs: &mut mpsc::Receiver<Job>) -> Result<(), StartFailure> {
         loop {
             let worker = self.fresh().await?;
@@ -118,6 +117,9 @@ impl Crew {
         if self.worker.is_none() {
             let (worker, greeting) = Worker::start(&*self.means.launch, &self.means.limits).await?;
             self.worker = Some((worker, Running::new(&greeting)));
+            if let Some(greetings) = &self.greetings {
+                greetings.send_replace(greeting);
+            }
         }
         match &mut self.worker {
             Some((worker, _)) => Ok(worker),

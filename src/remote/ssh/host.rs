@@ -108,6 +108,7 @@ impl Host for SshHost {
                 Ok(live) => live,
                 Err(why) => return fail(&why),
             };
+            let name = request.name.clone();
             let lane = if request.slow { live.slow } else { live.quick };
             drop(live.wire);
             let (reply, answer) = oneshot::channel();
@@ -115,7 +116,10 @@ impl Host for SshHost {
                 return fail("the connection was lost");
             }
             drop(lane);
-            answer.await.unwrap_or_else(|_| fail("the connection was closed"))
+            let reply = answer.await.unwrap_or_else(|_| fail("the connection was closed"));
+            let failed = reply.end.as_ref().err().map(|f| f.message.as_str());
+            tracing::debug!(host = shared.config.name, script = name, took = ?reply.took, failed, "ran");
+            reply
         })
     }
 

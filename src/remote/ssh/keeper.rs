@@ -187,25 +187,40 @@ impl Keeper {
             ledger: self.ledger.clone(),
             closing: is_closing,
         };
-        let greeting = &first.1;
-        let hello = Hello {
-            host: clean_short(greeting.hello.host.as_deref().unwrap_or(&shared.config.name), 64),
-            ps: clean_short(&greeting.hello.ps, 64),
-            language: clean_short(&greeting.hello.lang, 64),
-            pid: greeting.hello.pid,
-            skew_ms: greeting.skew_ms,
-            via,
-            second_hop: password,
+        let (first, greeting) = first;
+        let present = |greeting: &Greeting| {
+            let said = &greeting.hello;
+            Connection::Ready(Hello {
+                host: clean_short(said.host.as_deref().unwrap_or(&shared.config.name), 64),
+                ps: clean_short(&said.ps, 64),
+                language: clean_short(&said.lang, 64),
+                pid: said.pid,
+                skew_ms: greeting.skew_ms,
+                via: via.clone(),
+                second_hop: password,
+            })
         };
+        let (greetings, mut greeted) = watch::channel(greeting);
         let (quick, quick_jobs) = mpsc::channel(lane::QUEUE);
         let (slow, slow_jobs) = mpsc::channel(lane::QUEUE);
-        let mut quick_lane = tokio::spawn(lane::quick(means.clone(), quick_jobs, first));
+        let mut quick_lane = tokio::spawn(lane::quick(means.clone(), quick_jobs, first, greetings));
         let slow_lane = tokio::spawn(lane::slow(means, slow_jobs));
         shared.set_live(Some(Live { quick, slow, wire: wire.clone() }));
-        tracing::info!(host = shared.config.name, via = hello.via, "connected");
-        shared.tell(Connection::Ready(hello));
-
-        let over = self.until_over(&wire, &mut quick_lane).await;
+        tracing::info!(host = shared.config.name, via, "connected");
+        // A new worker has another process id, which belongs into the journal.
+        let tell = async {
+            loop {
+                shared.tell(present(&greeted.borrow_and_update()));
+                if greeted.changed().await.is_err() {
+                    return std::future::pending::<Over>().await;
+                }
+            }
+        };
+        let over = tokio::select! {
+            biased;
+            over = self.until_over(&wire, &mut quick_lane) => over,
+            over = tell => over,
+        };
 
         shared.set_live(None);
         if let Over::Close(_) = &over {
