@@ -1,5 +1,5 @@
 //! SSH hosts against real OpenSSH servers on loopback. Where there is no sshd every test says so and passes.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 mod support;
 
@@ -522,6 +522,86 @@ async fn large_answers_on_several_channels_arrive_unchanged() {
     let script = format!("# {}\nargs", "x".repeat(800_000));
     let reply = hosts[0].ask(Request { args: json!(expected), ..request(&script) }).await;
     assert_eq!(reply.results, [json!(expected)], "and large requests too");
+}
+
+#[tokio::test]
+async fn keys_are_changed_under_way() {
+    if !is_here() {
+        return;
+    }
+    let server = Sshd::with("RekeyLimit 1M\nLogLevel DEBUG");
+    let bench = Bench::new(server.config());
+    bench.ready().await;
+    let large = "x".repeat(1_000_000);
+    let echo = |slow| Request { slow, args: json!(large), ..request("args\nbig 3000000\nargs") };
+    for reply in futures((0..6).map(|i| bench.ask(echo(i % 2 == 0))).collect()).await {
+        assert_eq!((&reply.end, reply.results.len()), (&Ok(()), 3));
+        for part in [0, 2] {
+            let text = reply.results[part].as_str().unwrap_or_default();
+            let odd = text.bytes().position(|b| b != b'x');
+            assert_eq!((text.len(), odd), (large.len(), None), "part {part}");
+        }
+    }
+    let changes = server.sshd_log().matches("SSH2_MSG_NEWKEYS received").count();
+    assert!(changes > 10, "{changes}");
+}
+
+#[tokio::test]
+async fn half_a_packet_in_a_dead_network_is_no_hang() {
+    if !is_here() {
+        return;
+    }
+    let (jump, server) = (Sshd::start(), Sshd::start());
+    let mut config = server.config();
+    config.hops = vec![jump.endpoint()];
+    config.known_hosts.push(jump.known_hosts());
+    (config.times.keepalive, config.times.dead) = (Duration::from_secs(2), Duration::from_secs(4));
+    let bench = Bench::new(config);
+    bench.ready().await;
+    let stopped = jump.sessions();
+    stopped.iter().for_each(|pid| signal("STOP", *pid));
+    let large = || Request { args: json!("x".repeat(1_800_000)), ..request("args") };
+    let replies = futures((0..2).map(|i| bench.ask(Request { slow: i == 0, ..large() })).collect()).await;
+    let kinds: Vec<_> = replies.iter().map(kind).collect();
+    assert!(kinds.contains(&Some(FailureKind::Indeterminate)), "{kinds:?}");
+    bench.ready().await;
+    assert_eq!(bench.run("echo 1").await.results, [json!(1)]);
+    stopped.iter().for_each(|pid| signal("KILL", *pid));
+}
+
+#[tokio::test]
+async fn nothing_waits_for_what_has_arrived() {
+    if !is_here() {
+        return;
+    }
+    let server = Sshd::start();
+    let bench = Bench::new(server.config());
+    bench.ready().await;
+    let path = server.path("log");
+    let name = path.to_str().expect("path");
+    let requests = async |slow| {
+        let mut longest = Duration::ZERO;
+        for i in 0..400 {
+            let start = Instant::now();
+            let reply = bench.ask(Request { slow, ..request(&format!("raw x\nerror y\necho {i}")) }).await;
+            assert_eq!(reply.results, [json!(i)]);
+            longest = longest.max(start.elapsed());
+        }
+        longest
+    };
+    let files = async {
+        let mut longest = Duration::ZERO;
+        for _ in 0..400 {
+            let start = Instant::now();
+            within(bench.host.read_file(name, 0, 64)).await.expect("file");
+            longest = longest.max(start.elapsed());
+        }
+        longest
+    };
+    let (quick, slow, files) = tokio::join!(requests(false), requests(true), files);
+    println!("longest of 400: quick {quick:?}, slow {slow:?} (with its start), file {files:?}");
+    // A lost wake-up would show as a keepalive's 15 s.
+    assert!([quick, slow, files].iter().all(|longest| *longest < Duration::from_secs(10)));
 }
 
 /// Awaits all at once.

@@ -80,12 +80,14 @@ impl Machine {
         for server in
             ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/libexec/sftp-server"]
         {
+            #[cfg(unix)]
             if Path::new(server).exists() {
                 use std::os::unix::process::CommandExt as _;
                 self.log("sftp");
                 let e = Command::new(server).exec();
                 eprintln!("{e}");
             }
+            let _ = server;
         }
         exit(1);
     }

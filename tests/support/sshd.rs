@@ -69,19 +69,21 @@ impl Sshd {
         fs::write(self.path("authorized"), before + &key).expect("authorized keys");
     }
 
-    /// Starts the server, again on the same port after `kill`.
+    /// Starts the server, again on the same port after `kill`. Logins get a home of their own: a shell that sshd starts reads the
+    /// start files it finds there, and those of this machine may take their time.
     pub fn run(&mut self) {
         if is_root() {
             let _ = fs::create_dir_all("/run/sshd");
         }
         let folder = self.folder.path().display();
         let text = format!(
-            "Port {}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nAuthorizedKeysFile {folder}/authorized\n\
+            "{}\nPort {}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nAuthorizedKeysFile {folder}/authorized\n\
              StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
-             PermitRootLogin yes\nMaxStartups 100\nSubsystem sftp sftp-server\nForceCommand {}\nSetEnv FAKE_DIR={folder}\n{}\n",
+             PermitRootLogin yes\nMaxStartups 100\nSubsystem sftp sftp-server\nForceCommand {}\nSetEnv FAKE_DIR={folder} HOME={folder}\n",
+            // The first line for a setting counts.
+            self.extra,
             self.port,
             fake_powershell().display(),
-            self.extra
         );
         fs::write(self.path("sshd_config"), text).expect("configuration");
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("sshd.log")).expect("log");

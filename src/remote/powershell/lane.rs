@@ -7,14 +7,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::orphan::{Ledger, Running};
 use super::process::{Ending, Launch, Limits};
-use super::worker::{Greeting, Outcome, StartFailure, Worker, failure};
+use super::words::failure;
+use super::worker::{Greeting, Outcome, StartFailure, Worker};
 use crate::core::event::{Failure, FailureKind};
 use crate::remote::{Reply, Request, Said};
 
 /// Requests that may wait in front of one worker.
 pub const QUEUE: usize = 64;
-/// Longest wait for a full queue of replies to be told at the end.
-const CLOSE: Duration = Duration::from_secs(2);
 
 /// A request on its way. Its script is stopped when the receiver of `reply` is dropped.
 #[derive(Debug)]
@@ -34,42 +33,41 @@ pub struct Means {
     pub closing: watch::Receiver<bool>,
 }
 
-/// Serves requests until all senders are gone; the first worker may be up already. One that dies without a request is
-/// replaced at once, so that a machine counts as ready only while its PowerShell answers.
+/// Serves requests until all senders are gone, beginning with a worker that is up already. One that dies without a request is
+/// replaced at once, so that a machine counts as ready only while its PowerShell answers; each new one is told to `greetings`.
 ///
 /// # Errors
 /// No worker comes up any more.
 pub async fn quick(
     means: Means,
     mut jobs: mpsc::Receiver<Job>,
-    first: (Worker, Greeting),
+    first: Worker,
+    greetings: watch::Sender<Greeting>,
 ) -> Result<(), StartFailure> {
-    let mut crew = Crew::new(means, Some(first));
+    let running = Running::new(&greetings.borrow());
+    let mut crew = Crew { means, worker: Some((first, running)), greetings: Some(greetings) };
     let result = crew.serve_always(&mut jobs).await;
     crew.refuse_all(jobs, result.as_ref().err());
-    crew.dismiss().await;
+    crew.end().await;
     result
 }
 
 /// Serves requests until all senders are gone; the worker is started by the first one and ends when idle for long. A worker
 /// that does not come up is the failure of that one request.
 pub async fn slow(means: Means, mut jobs: mpsc::Receiver<Job>) {
-    let mut crew = Crew::new(means, None);
+    let mut crew = Crew { means, worker: None, greetings: None };
     crew.serve_at_times(&mut jobs).await;
     crew.refuse_all(jobs, None);
-    crew.dismiss().await;
+    crew.end().await;
 }
 
 struct Crew {
     means: Means,
     worker: Option<(Worker, Running)>,
+    greetings: Option<watch::Sender<Greeting>>,
 }
 
 impl Crew {
-    fn new(means: Means, first: Option<(Worker, Greeting)>) -> Crew {
-        Crew { means, worker: first.map(|(worker, greeting)| (worker, Running::new(&greeting))) }
-    }
-
     async fn serve_always(&mut self, jobs: &mut mpsc::Receiver<Job>) -> Result<(), StartFailure> {
         loop {
             let worker = self.fresh().await?;
@@ -119,6 +117,9 @@ impl Crew {
         if self.worker.is_none() {
             let (worker, greeting) = Worker::start(&*self.means.launch, &self.means.limits).await?;
             self.worker = Some((worker, Running::new(&greeting)));
+            if let Some(greetings) = &self.greetings {
+                greetings.send_replace(greeting);
+            }
         }
         match &mut self.worker {
             Some((worker, _)) => Ok(worker),
@@ -192,7 +193,7 @@ impl Crew {
     /// Ends the worker under a running script, and says how that went.
     async fn stop(&mut self, what: &str, kind: FailureKind) -> Failure {
         let pid = self.worker.as_ref().map(|(w, _)| w.pid()).unwrap_or_default();
-        match self.end().await {
+        match self.end_within(self.means.limits.close_grace).await {
             Some(ending) if ending.lost.is_none() => {
                 failure(kind, format!("the script {what} and was stopped (process {pid})"))
             }
@@ -207,12 +208,17 @@ impl Crew {
         }
     }
 
-    /// Ends the worker: closes its input, then kills it. `None`: its end was not seen.
+    /// Ends a worker that has nothing to do.
     async fn end(&mut self) -> Option<Ending> {
+        self.end_within(self.means.limits.idle_grace).await
+    }
+
+    /// Ends the worker: closes its input, then kills it. `None`: its end was not seen.
+    async fn end_within(&mut self, grace: Duration) -> Option<Ending> {
         let (mut worker, running) = self.worker.take()?;
-        let Limits { close_grace, kill_grace, .. } = self.means.limits;
+        let kill_grace = self.means.limits.kill_grace;
         worker.close().await;
-        let mut ending = worker.end(close_grace).await;
+        let mut ending = worker.end(grace).await;
         if ending.is_none() {
             if let Err(why) = self.means.launch.kill(worker.pid()).await {
                 tracing::warn!(pid = worker.pid(), why, "could not end a worker");
@@ -223,11 +229,6 @@ impl Crew {
             self.means.ledger.ended(&running);
         }
         ending
-    }
-
-    /// Lets an idle worker go.
-    async fn dismiss(&mut self) {
-        let _ = tokio::time::timeout(CLOSE + self.means.limits.kill_grace, self.end()).await;
     }
 
     fn refuse_all(&self, mut jobs: mpsc::Receiver<Job>, why: Option<&StartFailure>) {

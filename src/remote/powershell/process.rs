@@ -64,7 +64,9 @@ pub trait Launch: Send + Sync {
 pub struct Limits {
     /// From the start of PowerShell to its hello. Windows may need ten seconds for a cold start.
     pub hello: Duration,
-    /// After its input was closed, the time a worker has to end by itself.
+    /// After its input was closed, the time an idle worker has to end by itself,
+    pub idle_grace: Duration,
+    /// and one that is stuck in a script.
     pub close_grace: Duration,
     /// After it was killed, the time until its end must have been seen.
     pub kill_grace: Duration,
@@ -84,6 +86,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             hello: Duration::from_secs(60),
+            idle_grace: Duration::from_secs(5),
             close_grace: Duration::from_millis(500),
             kill_grace: Duration::from_secs(5),
             max_requests: 2_000,

@@ -8,7 +8,7 @@ use ssh2::{Channel, ErrorCode, Session};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::flow::{Broken, Call, Input, Output, call, io_call};
+use super::flow::{BUFFER, Broken, Call, Input, Output, call, io_call};
 use crate::remote::powershell::process::{Ending, Process, StartError};
 
 /// Bytes between the owner and the user of one stream.
@@ -97,6 +97,11 @@ impl Slot {
         matches!(self.stage, Stage::Closed)
     }
 
+    /// Bytes that have gone out so far.
+    pub fn sent(&self) -> u64 {
+        self.input.sent()
+    }
+
     /// By when something must have happened here.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.stage {
@@ -107,11 +112,11 @@ impl Slot {
 
     /// Takes what has arrived for any channel off the socket, and nothing from this one's streams. True when the socket was
     /// seen to be empty; a channel that has ended does not look.
-    pub fn drain(&self, session: &Session) -> Result<bool, Broken> {
+    pub fn drain(&self, session: &Session, buffer: &mut [u8; BUFFER]) -> Result<bool, Broken> {
         if matches!(self.stage, Stage::Closing { .. } | Stage::Closed) {
             return Ok(false);
         }
-        let read = self.channel.stream(NO_STREAM).read(&mut [0; 8]);
+        let read = self.channel.stream(NO_STREAM).read(buffer);
         Ok(matches!(io_call(session, read)?, Call::Blocked))
     }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-const BUFFER: usize = 32 << 10;
+/// Size of all reads from a channel. libssh2 keeps half done window adjustments between calls and books what the *next* call asks
+/// for: reads of different sizes make it lose data.
+pub const BUFFER: usize = 32 << 10;
 /// Most bytes of one direction in one turn, so that no channel starves the others.
 const TURN: usize = 32 << 10;
 /// How often a small packet that the socket took only in part is tried again, a millisecond apart.
@@ -95,6 +97,8 @@ pub struct Input {
     told: bool,
     /// The machine takes no more until it says so.
     window_full: bool,
+    /// Bytes so far.
+    sent: u64,
 }
 
 impl Input {
@@ -106,6 +110,7 @@ impl Input {
             end: 0,
             told: false,
             window_full: false,
+            sent: 0,
         }
     }
 
@@ -129,6 +134,11 @@ impl Input {
             self.told = send_eof(session, channel)?;
         }
         Ok(self.told)
+    }
+
+    /// Bytes that have gone out so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Something can be written now that could not be before.
@@ -155,6 +165,7 @@ impl Input {
                     }
                     Call::Done(n) => {
                         self.start += n;
+                        self.sent += n as u64;
                         moved += n;
                     }
                     Call::ChannelGone => (self.from, self.start, self.end, self.told) = (None, 0, 0, true),

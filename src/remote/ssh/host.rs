@@ -1,35 +1,22 @@
-//! A machine over SSH: connects, stays connected, and says how that goes.
+//! A machine over SSH as its callers see it; `keeper` does what it takes.
 
-use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
-use super::backoff::Backoff;
 use super::config::SshConfig;
-use super::dial::{Dialled, dial};
+use super::keeper::Keeper;
 use super::limiter::Limiter;
-use super::trouble;
 use super::wire::Wire;
-use crate::core::connection::{Connection, Hello, Trouble, TroubleKind};
+use crate::core::connection::Connection;
 use crate::core::event::{Failure, FailureKind};
-use crate::remote::powershell::lane::{self, Job, Means};
-use crate::remote::powershell::orphan::{Ledger, end_orphans};
-use crate::remote::powershell::worker::{Greeting, StartFailure, Worker};
+use crate::remote::powershell::lane::Job;
 use crate::remote::sanitise::clean_short;
 use crate::remote::{Boxed, Chunk, Host, Reply, Request, Said};
-
-/// Logins that a machine which worked before may refuse in a row: after that a person is asked (powershell-over-ssh 15).
-const MAX_REFUSALS: u32 = 3;
-/// Longest wait for lanes to end on a closed connection.
-const FAREWELL: Duration = Duration::from_secs(12);
-/// How often an old connection is looked at for being idle.
-const RECYCLE_LOOK: Duration = Duration::from_secs(30);
 
 /// A `Host` over SSH. Made by `SshRuntime::host`; the connection ends when it is dropped.
 pub struct SshHost {
@@ -37,26 +24,26 @@ pub struct SshHost {
     control: mpsc::Sender<Control>,
 }
 
-enum Control {
+pub(super) enum Control {
     Open,
     Close(oneshot::Sender<()>),
 }
 
-struct Shared {
-    config: SshConfig,
-    limiter: Arc<Limiter>,
-    connection: watch::Sender<Connection>,
+pub(super) struct Shared {
+    pub config: SshConfig,
+    pub limiter: Arc<Limiter>,
+    pub connection: watch::Sender<Connection>,
     live: Mutex<Option<Live>>,
     /// Requests and reads under way.
-    busy: AtomicUsize,
+    pub busy: AtomicUsize,
 }
 
 /// What requests need of a connection that is up.
 #[derive(Clone)]
-struct Live {
-    quick: mpsc::Sender<Job>,
-    slow: mpsc::Sender<Job>,
-    wire: Wire,
+pub(super) struct Live {
+    pub quick: mpsc::Sender<Job>,
+    pub slow: mpsc::Sender<Job>,
+    pub wire: Wire,
 }
 
 /// Counts a request as long as it is under way.
@@ -85,8 +72,7 @@ impl SshHost {
             live: Mutex::new(None),
             busy: AtomicUsize::new(0),
         });
-        let keeper = Keeper { shared: shared.clone(), control: orders, ledger: Ledger::default() };
-        runtime.spawn(keeper.keep());
+        runtime.spawn(Keeper::new(shared.clone(), orders).keep());
         SshHost { shared, control }
     }
 }
@@ -122,6 +108,7 @@ impl Host for SshHost {
                 Ok(live) => live,
                 Err(why) => return fail(&why),
             };
+            let name = request.name.clone();
             let lane = if request.slow { live.slow } else { live.quick };
             drop(live.wire);
             let (reply, answer) = oneshot::channel();
@@ -129,7 +116,10 @@ impl Host for SshHost {
                 return fail("the connection was lost");
             }
             drop(lane);
-            answer.await.unwrap_or_else(|_| fail("the connection was closed"))
+            let reply = answer.await.unwrap_or_else(|_| fail("the connection was closed"));
+            let failed = reply.end.as_ref().err().map(|f| f.message.as_str());
+            tracing::debug!(host = shared.config.name, script = name, took = ?reply.took, failed, "ran");
+            reply
         })
     }
 
@@ -162,7 +152,7 @@ impl Shared {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set_live(&self, live: Option<Live>) {
+    pub fn set_live(&self, live: Option<Live>) {
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = live;
     }
 
@@ -189,7 +179,7 @@ impl Shared {
         timeout(patience, wait).await.unwrap_or_else(|_| Err("the machine was not connected in time".to_owned()))
     }
 
-    fn tell(&self, connection: Connection) {
+    pub fn tell(&self, connection: Connection) {
         self.connection.send_if_modified(|now| {
             let differs = *now != connection;
             if differs {
@@ -197,268 +187,5 @@ impl Shared {
             }
             differs
         });
-    }
-}
-
-/// How an attempt to connect ended.
-enum Attempt {
-    Up(Box<Up>),
-    Failed(Trouble),
-    Close(Option<oneshot::Sender<()>>),
-}
-
-/// Why a connection that was up is up no more.
-enum Over {
-    /// And the trouble has been told.
-    Lost,
-    /// Replaced because of its age.
-    Aged,
-    Close(Option<oneshot::Sender<()>>),
-}
-
-/// What to do next.
-enum Next {
-    Connect,
-    /// Wait for a person.
-    Rest,
-    Close(Option<oneshot::Sender<()>>),
-}
-
-/// Keeps one machine connected, from `open` to `close`.
-struct Keeper {
-    shared: Arc<Shared>,
-    control: mpsc::Receiver<Control>,
-    /// Over all connections: scripts whose end was not seen.
-    ledger: Ledger,
-}
-
-/// A connection with its lanes.
-struct Up {
-    dialled: Dialled,
-    first: (Worker, Greeting),
-}
-
-impl Keeper {
-    async fn keep(mut self) {
-        let mut next = Next::Rest;
-        loop {
-            next = match next {
-                Next::Rest => match self.control.recv().await {
-                    Some(Control::Open) => Next::Connect,
-                    Some(Control::Close(done)) => Next::Close(Some(done)),
-                    None => return,
-                },
-                Next::Connect => {
-                    self.shared.tell(Connection::Connecting);
-                    self.stay_connected().await
-                }
-                Next::Close(done) => {
-                    self.shared.tell(Connection::Idle);
-                    match done {
-                        Some(done) => drop(done.send(())),
-                        None => return,
-                    }
-                    Next::Rest
-                }
-            };
-        }
-    }
-
-    /// Connects again and again, until it is closed or a person is needed.
-    async fn stay_connected(&mut self) -> Next {
-        let times = self.shared.config.times.clone();
-        let mut backoff = Backoff::new(&times.backoff);
-        let (mut worked_before, mut refusals) = (false, 0);
-        loop {
-            let up = match self.attempt().await {
-                Attempt::Up(up) => up,
-                Attempt::Close(close) => return Next::Close(close),
-                Attempt::Failed(trouble) => {
-                    let trouble = judge(trouble, worked_before, &mut refusals);
-                    let stop = trouble.kind.needs_person();
-                    tracing::info!(host = self.shared.config.name, kind = ?trouble.kind, "{}", trouble.message);
-                    self.shared.tell(Connection::Trouble(trouble));
-                    if stop {
-                        return Next::Rest;
-                    }
-                    if let Some(close) = self.wait(backoff.next_wait()).await {
-                        return Next::Close(close);
-                    }
-                    continue;
-                }
-            };
-            (worked_before, refusals) = (true, 0);
-            let since = Instant::now();
-            let over = self.serve(*up).await;
-            if since.elapsed() >= times.steady {
-                backoff.reset();
-            }
-            match over {
-                Over::Close(close) => return Next::Close(close),
-                Over::Aged => {}
-                Over::Lost => {
-                    if let Some(close) = self.wait(backoff.next_wait()).await {
-                        return Next::Close(close);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits before the next attempt; a person who asks for it cuts that short. `Some`: it was closed.
-    async fn wait(&mut self, wait: Duration) -> Option<Option<oneshot::Sender<()>>> {
-        tokio::select! {
-            () = sleep(wait) => None,
-            order = self.control.recv() => match order {
-                Some(Control::Open) => None,
-                Some(Control::Close(done)) => Some(Some(done)),
-                None => Some(None),
-            },
-        }
-    }
-
-    /// One attempt, which closing ends.
-    async fn attempt(&mut self) -> Attempt {
-        let (shared, ledger) = (self.shared.clone(), self.ledger.clone());
-        let mut attempt = pin!(async {
-            let config = &shared.config;
-            let dialled = dial(config, &shared.limiter).await?;
-            let mut first = Worker::start(&dialled.wire, &config.limits)
-                .await
-                .map_err(|failure| trouble::powershell(&config.target, &failure))?;
-            end_orphans(&mut first.0, &ledger, &dialled.wire, &config.limits).await;
-            Ok::<_, Trouble>(Up { dialled, first })
-        });
-        loop {
-            tokio::select! {
-                result = &mut attempt => return match result {
-                    Ok(up) => Attempt::Up(Box::new(up)),
-                    Err(trouble) => Attempt::Failed(trouble),
-                },
-                order = self.control.recv() => match order {
-                    Some(Control::Open) => {}
-                    Some(Control::Close(done)) => return Attempt::Close(Some(done)),
-                    None => return Attempt::Close(None),
-                },
-            }
-        }
-    }
-
-    /// Serves requests over a connection until it ends.
-    async fn serve(&mut self, up: Up) -> Over {
-        let Up { dialled: Dialled { wire, via, password }, first } = up;
-        let shared = self.shared.clone();
-        let (closing, is_closing) = watch::channel(false);
-        let means = Means {
-            launch: Arc::new(wire.clone()),
-            limits: shared.config.limits.clone(),
-            ledger: self.ledger.clone(),
-            closing: is_closing,
-        };
-        let greeting = &first.1;
-        let hello = Hello {
-            host: clean_short(greeting.hello.host.as_deref().unwrap_or(&shared.config.name), 64),
-            ps: clean_short(&greeting.hello.ps, 64),
-            language: clean_short(&greeting.hello.lang, 64),
-            pid: greeting.hello.pid,
-            skew_ms: greeting.skew_ms,
-            via,
-            second_hop: password,
-        };
-        let (quick, quick_jobs) = mpsc::channel(lane::QUEUE);
-        let (slow, slow_jobs) = mpsc::channel(lane::QUEUE);
-        let mut quick_lane = tokio::spawn(lane::quick(means.clone(), quick_jobs, first));
-        let slow_lane = tokio::spawn(lane::slow(means, slow_jobs));
-        shared.set_live(Some(Live { quick, slow, wire: wire.clone() }));
-        tracing::info!(host = shared.config.name, via = hello.via, "connected");
-        shared.tell(Connection::Ready(hello));
-
-        let over = self.until_over(&wire, &mut quick_lane).await;
-
-        shared.set_live(None);
-        if let Over::Close(_) = &over {
-            closing.send_replace(true);
-        }
-        drop(wire);
-        let lanes = async {
-            if !quick_lane.is_finished() {
-                let _ = (&mut quick_lane).await;
-            }
-            let _ = slow_lane.await;
-        };
-        let _ = timeout(FAREWELL, lanes).await;
-        over
-    }
-
-    fn lose(&self, trouble: Trouble) -> Over {
-        tracing::info!(host = self.shared.config.name, kind = ?trouble.kind, "{}", trouble.message);
-        self.shared.set_live(None);
-        self.shared.tell(Connection::Trouble(trouble));
-        Over::Lost
-    }
-
-    async fn until_over(&mut self, wire: &Wire, quick: &mut JoinHandle<Result<(), StartFailure>>) -> Over {
-        let at = self.shared.config.target.clone();
-        let mut lost = pin!(wire.lost());
-        let mut aged = pin!(sleep(self.shared.config.times.recycle));
-        loop {
-            tokio::select! {
-                why = &mut lost => return self.lose(trouble::lost(&at, &why)),
-                ended = &mut *quick => {
-                    let trouble = match ended {
-                        Ok(Err(StartFailure::Lost(why))) => trouble::lost(&at, &why),
-                        Ok(Err(failure)) => trouble::passing(trouble::powershell(&at, &failure)),
-                        Ok(Ok(())) | Err(_) => trouble::lost(&at, "its worker ended"),
-                    };
-                    return self.lose(trouble);
-                }
-                order = self.control.recv() => match order {
-                    Some(Control::Open) => {}
-                    Some(Control::Close(done)) => return Over::Close(Some(done)),
-                    None => return Over::Close(None),
-                },
-                () = &mut aged => {
-                    if self.shared.busy.load(Ordering::Relaxed) == 0 {
-                        return Over::Aged;
-                    }
-                    aged.set(sleep(RECYCLE_LOOK));
-                }
-            }
-        }
-    }
-}
-
-/// What a failed attempt means. A machine that worked before may be restarting: then logins are refused for a while, and
-/// PowerShell does not start (powershell-over-ssh 7.4, 12), which is no reason to give up.
-fn judge(trouble: Trouble, worked_before: bool, refusals: &mut u32) -> Trouble {
-    use TroubleKind::*;
-    if !worked_before {
-        return trouble;
-    }
-    match trouble.kind {
-        NoPowerShell | Garbage => trouble::passing(trouble),
-        LoginRefused | CredentialUnusable => {
-            *refusals += 1;
-            if *refusals < MAX_REFUSALS { trouble::passing(trouble) } else { trouble }
-        }
-        _ => trouble,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_machine_that_worked_may_refuse_twice() {
-        let refused = Trouble { kind: TroubleKind::LoginRefused, message: "no".into(), remedy: "x".into() };
-        let mut refusals = 0;
-        assert_eq!(judge(refused.clone(), false, &mut refusals).kind, TroubleKind::LoginRefused);
-        let kinds: Vec<_> = (0..3).map(|_| judge(refused.clone(), true, &mut refusals).kind).collect();
-        assert_eq!(kinds, [TroubleKind::Lost, TroubleKind::Lost, TroubleKind::LoginRefused]);
-        let changed = Trouble { kind: TroubleKind::HostKeyChanged, ..refused.clone() };
-        assert_eq!(judge(changed, true, &mut refusals).kind, TroubleKind::HostKeyChanged);
-        let silent = Trouble { kind: TroubleKind::NoPowerShell, ..refused };
-        assert_eq!(judge(silent, true, &mut refusals).kind, TroubleKind::Lost);
     }
 }

@@ -86,18 +86,21 @@ impl Greeted {
 
     /// Strict: only a key that is known goes on.
     fn check(&self, at: &Endpoint) -> Result<(), Trouble> {
-        for warning in &self.known.warnings {
-            tracing::warn!("{}", clean_short(warning, 300));
-        }
         let verdict = self.verdict(at);
-        let others: Vec<String> = match verdict {
-            Verdict::Unknown { .. } => {
-                let names = self.known.other_names(&self.key).into_iter().take(3);
-                names.map(|(name, place)| format!("{name} ({place})")).collect()
+        let mut hints = Vec::new();
+        if let Verdict::Unknown { .. } = verdict {
+            for (name, place) in self.known.other_names(&self.key).into_iter().take(3) {
+                hints.push(format!("the same key is known as {name} ({place})"));
             }
-            _ => Vec::new(),
-        };
-        trouble::host_key(at, &self.key, &verdict, &others).map_or(Ok(()), Err)
+            if let Some(first) = self.known.warnings.first() {
+                let count = self.known.warnings.len();
+                hints.push(format!("{count} known_hosts lines or files could not be used, such as {first}"));
+            }
+        }
+        for warning in &self.known.warnings {
+            tracing::debug!("{}", clean_short(warning, 300));
+        }
+        trouble::host_key(at, &self.key, &verdict, &hints).map_or(Ok(()), Err)
     }
 
     /// Judges the host key, then tries the credentials in order.
@@ -129,10 +132,7 @@ impl Greeted {
             None if attempt.tried.is_empty() && !attempt.unusable.is_empty() || at.credentials.is_empty() => {
                 Err(trouble::credential_unusable(at, &attempt.unusable))
             }
-            None => {
-                attempt.tried.append(&mut attempt.unusable);
-                Err(trouble::login_refused(at, &attempt.tried, &offers))
-            }
+            None => Err(trouble::login_refused(at, &attempt.tried, &attempt.unusable, &offers)),
         }
     }
 }
@@ -396,4 +396,32 @@ impl KeyboardInteractivePrompt for Answers<'_> {
 fn milliseconds(d: Duration) -> u32 {
     // Zero would mean for ever.
     u32::try_from(d.as_millis()).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::unix::net::UnixStream;
+
+    fn prompt(text: &str, echo: bool) -> Prompt<'_> {
+        Prompt { text: text.into(), echo }
+    }
+
+    #[test]
+    fn only_one_hidden_question_gets_the_password() {
+        let (near, mut far) = UnixStream::pair().expect("pair");
+        let mut answers =
+            Answers { password: "s3cret", cut: Arc::new(StdSocket::Unix(near)), rounds: 0, told: false };
+        assert_eq!(answers.prompt("u", "", &[]), Vec::<String>::new());
+        assert_eq!(answers.prompt("u", "", &[prompt("Password:", false), prompt("Code:", false)]), ["", ""]);
+        let mut answers = Answers { rounds: 0, ..answers };
+        assert_eq!(answers.prompt("u", "", &[prompt("Name:", true)]), [""]);
+        assert_eq!(answers.prompt("u", "", &[prompt("Password:", false)]), ["s3cret"]);
+        assert_eq!(answers.prompt("u", "", &[prompt("Password again:", false)]), [""], "told once");
+        far.set_nonblocking(true).expect("mode");
+        assert!(far.read(&mut [0]).is_err(), "still open");
+        answers.prompt("u", "", &[]);
+        assert_eq!(far.read(&mut [0]).expect("end"), 0, "a server that asks for ever is cut");
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! `SshRuntime` is the thread that all connections live on; it hands out an `SshHost` for each `SshConfig`. From the bottom up:
 //! `socket`, `login` (blocking, to a session that is logged in), `owner` (the one future that touches a session; `channel`,
-//! `flow`, `files`), `wire` (a handle on it), `dial` (a whole way to a machine), `host` (stays connected, serves requests).
+//! `flow`, `files`), `wire` (a handle on it), `dial` (a whole way to a machine),
+//! `keeper` (stays connected), `host` (serves requests).
 
 mod backoff;
 mod channel;
@@ -12,11 +13,14 @@ mod files;
 mod flow;
 mod host;
 pub mod hostkey;
+mod keeper;
 mod keyfile;
 pub mod known_hosts;
 mod limiter;
 mod login;
+mod looks;
 mod owner;
+mod pulse;
 mod runtime;
 mod socket;
 mod trouble;

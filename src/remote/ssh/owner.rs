@@ -7,7 +7,7 @@
 //! - one channel is opened at a time: that state belongs to the session;
 //! - readiness of the socket is forgotten only after libssh2 has seen it empty;
 //! - every call of libssh2 takes packets for all channels off the socket, and nothing tells whose: after the last call of a turn
-//!   all channels are asked whether something of theirs has come meanwhile, and who cannot be asked gets another turn soon;
+//!   all channels are asked whether something of theirs has come meanwhile, and who cannot be asked is called soon (`looks`);
 //! - buffers are bounded; a slow user is waited for by the machine, through the channel's window, while the socket is still
 //!   read, so that other channels and the keepalive go on;
 //! - the end is always the same: shut down the socket, then free in blocking mode (2.6).
@@ -16,7 +16,6 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use ssh2::{Channel, DisconnectCode, ErrorCode, Session};
 use tokio::io::Interest;
@@ -26,7 +25,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::channel::Slot;
 use super::config::Times;
 use super::files::{Files, Want};
-use super::flow::{Broken, Call, call, is_outbound_blocked};
+use super::flow::{BUFFER, Broken, Call, call, is_outbound_blocked};
+use super::looks::Looks;
+use super::pulse::Pulse;
 use super::socket::{Socket, StdSocket};
 use crate::remote::powershell::process::{Process, StartError};
 
@@ -37,17 +38,10 @@ const RESERVED: usize = 2;
 /// Orders that may wait inside the owner.
 const MAX_WAITING: usize = 16;
 /// What a machine may send on one channel before we have taken it: also bounds what libssh2 keeps of it.
-const WINDOW: u32 = 512 << 10;
+const WINDOW: u32 = 256 << 10;
 const PACKET: u32 = 32 << 10;
 /// Rounds before other owners on this thread get their turn.
 const ROUNDS: usize = 4;
-/// What is due and cannot be done is tried again after this.
-const AGAIN: Duration = Duration::from_secs(1);
-/// While somebody waits for an answer that another call may have taken off the socket: when to look, in milliseconds; the last
-/// one again and again.
-const LOOKS: [u64; 6] = [1, 4, 16, 64, 256, 1000];
-/// libssh2 sends a keepalive when it is asked to, but at most so often. When to ask is decided here.
-const KEEPALIVE: Duration = Duration::from_secs(2);
 
 /// What users ask of a connection.
 pub enum Order {
@@ -94,19 +88,14 @@ pub struct Owner {
     lost: watch::Sender<Option<String>>,
     waiting: VecDeque<Order>,
     opening: Option<(Opening, Instant)>,
-    /// When bytes last came.
-    heard: Instant,
-    /// Since when an answer to a keepalive is owed, and when the last one was sent.
-    asked: Option<(Instant, Instant)>,
-    /// Since when half a packet waits for the socket.
-    stuck: Option<Instant>,
+    pulse: Pulse,
+    looks: Looks,
     /// The socket was seen to be empty in this turn.
     drained: bool,
-    /// Looks for taken answers since anything moved, and the next one.
-    looks: usize,
-    look: Option<Instant>,
     /// The last turn moved nothing and left news.
     news_left: bool,
+    /// Never filled (`Slot::drain`).
+    nothing: Box<[u8; BUFFER]>,
     /// Which channel goes first.
     first: usize,
     timer: Pin<Box<Sleep>>,
@@ -120,36 +109,32 @@ impl Owner {
     pub fn new(
         session: Session,
         socket: StdSocket,
-        mut times: Times,
+        times: Times,
         orders: mpsc::Receiver<Order>,
         lost: watch::Sender<Option<String>>,
     ) -> std::io::Result<Owner> {
         let closer = socket.try_clone()?;
         let socket = socket.into_tokio()?;
         session.set_blocking(false);
-        session.set_keepalive(true, KEEPALIVE.as_secs() as u32);
-        times.keepalive = times.keepalive.max(KEEPALIVE);
-        times.dead = times.dead.max(2 * times.keepalive);
         let now = Instant::now();
+        let pulse = Pulse::new(&session, times.keepalive, times.dead, now);
         Ok(Owner {
             slots: Vec::new(),
             files: Files::default(),
             session,
             socket,
             closer,
-            timer: Box::pin(sleep_until(now + times.keepalive)),
+            timer: Box::pin(sleep_until(now)),
             times,
             orders,
             lost,
             waiting: VecDeque::new(),
             opening: None,
-            heard: now,
-            asked: None,
-            stuck: None,
+            pulse,
+            looks: Looks::default(),
             drained: false,
-            looks: 0,
-            look: None,
             news_left: false,
+            nothing: Box::new([0; BUFFER]),
             first: 0,
         })
     }
@@ -275,9 +260,9 @@ impl Owner {
         Ok(())
     }
 
-    fn drain(&self) -> Result<bool, Broken> {
+    fn drain(&mut self) -> Result<bool, Broken> {
         for slot in &self.slots {
-            if slot.drain(&self.session)? {
+            if slot.drain(&self.session, &mut self.nothing)? {
                 return Ok(true);
             }
         }
@@ -302,73 +287,25 @@ impl Owner {
             self.drained = self.slots.iter().any(Slot::saw_empty);
         }
         moved |= self.files.turn(&self.session, now, self.times.file)?;
-        self.watch(now)?;
+        let sent = self.slots.iter().map(Slot::sent).fold(0, u64::wrapping_add);
+        self.pulse.check(&self.session, sent, now)?;
         let news = self.slots.iter().any(Slot::has_news);
         // News that a turn could not take, such as while keys are exchanged, can wait for the next look.
         let stale = news && !moved && self.news_left;
         self.news_left = news && !moved;
         moved |= news && !stale;
-        self.plan_look(moved, stale, now);
+        let answers =
+            self.opening.is_some() || self.files.is_busy() || self.slots.iter().any(Slot::waits_for_answer);
+        self.looks.plan(!moved && (stale || answers), now);
         Ok(moved)
-    }
-
-    fn plan_look(&mut self, moved: bool, stale: bool, now: Instant) {
-        let answers = self.files.is_busy() || self.slots.iter().any(Slot::waits_for_answer);
-        let waits = stale || self.opening.is_some() || answers;
-        if moved || !waits {
-            (self.looks, self.look) = (0, None);
-        } else if self.look.is_none_or(|at| now >= at) {
-            self.look = Some(now + Duration::from_millis(LOOKS[self.looks.min(LOOKS.len() - 1)]));
-            self.looks += 1;
-        }
-    }
-
-    /// Whether the other side lives (2.5).
-    fn watch(&mut self, now: Instant) -> Result<(), Broken> {
-        let Times { keepalive, dead, .. } = self.times;
-        let blocked = is_outbound_blocked(&self.session);
-        self.stuck = blocked.then(|| self.stuck.unwrap_or(now));
-        if self.stuck.is_some_and(|since| now >= since + dead) {
-            return Err(Broken(format!("it takes no data for {} s", dead.as_secs_f32())));
-        }
-        if now < self.heard + keepalive {
-            self.asked = None;
-            return Ok(());
-        }
-        match self.asked {
-            // Counted from the question: a process that slept itself has not listened.
-            Some((since, _)) if now >= since + dead.saturating_sub(keepalive) => {
-                Err(Broken(format!("nothing was heard for {} s", dead.as_secs_f32())))
-            }
-            Some((_, last)) if now < last + keepalive => Ok(()),
-            _ if blocked => Ok(()),
-            asked => {
-                if let Err(e) = self.session.keepalive_send() {
-                    return Err(Broken(super::flow::why(&e)));
-                }
-                // Half a keepalive cannot be sent on: it lay on libssh2's stack.
-                if is_outbound_blocked(&self.session) {
-                    return Err(Broken("the network takes no more data".into()));
-                }
-                self.asked = Some((asked.map_or(now, |(since, _)| since), now));
-                Ok(())
-            }
-        }
     }
 
     /// When something must be looked at again, if nothing happens before.
     fn next_look(&self, now: Instant) -> Instant {
-        let Times { keepalive, dead, .. } = self.times;
-        let alive = match self.asked {
-            None => self.heard + keepalive,
-            Some((since, last)) => (last + keepalive).min(since + dead.saturating_sub(keepalive)),
-        };
-        // Due but not possible, because half a packet is in the way.
-        let alive = if alive <= now { now + AGAIN } else { alive };
-        let others =
-            [self.opening.as_ref().map(|(_, until)| *until), self.files.deadline(), self.stuck.map(|s| s + dead)];
+        let opening = self.opening.as_ref().map(|(_, until)| *until);
+        let others = [opening, self.files.deadline(), self.looks.next()];
         let slots = self.slots.iter().filter_map(Slot::deadline);
-        others.into_iter().flatten().chain(slots).fold(alive, Instant::min)
+        others.into_iter().flatten().chain(slots).fold(self.pulse.next(now), Instant::min)
     }
 
     /// Asks to be woken; true when something is ready already.
@@ -378,7 +315,7 @@ impl Owner {
             self.socket.clear_ready(Interest::READABLE);
             ready |= self.is_readable(cx, now)?;
         }
-        if self.stuck.is_some() {
+        if self.pulse.is_stuck() {
             self.socket.clear_ready(Interest::WRITABLE);
             ready |= self.socket.poll_write_ready(cx).is_ready();
         }
@@ -393,7 +330,7 @@ impl Owner {
     fn is_readable(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Broken> {
         match self.socket.poll_read_ready(cx) {
             Poll::Ready(Ok(())) => {
-                self.heard = now;
+                self.pulse.hear(now);
                 Ok(true)
             }
             Poll::Ready(Err(e)) => Err(Broken(e.to_string())),

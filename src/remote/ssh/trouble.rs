@@ -103,8 +103,8 @@ fn remove(name: &str, known: &[Known]) -> String {
     format!("ssh-keygen -R \"{name}\" -f \"{file}\"")
 }
 
-/// The host's key is not one that we trust; `other_names` says where else this very key is known.
-pub fn host_key(at: &Endpoint, key: &HostKey, verdict: &Verdict, other_names: &[String]) -> Option<Trouble> {
+/// The host's key is not one that we trust; `hints` may tell why, such as where else this very key is known.
+pub fn host_key(at: &Endpoint, key: &HostKey, verdict: &Verdict, hints: &[String]) -> Option<Trouble> {
     let (kind, print, name) = (key.short_kind(), key.fingerprint(), at.known_name());
     Some(match verdict {
         Verdict::Trusted(_) => return None,
@@ -113,8 +113,9 @@ pub fn host_key(at: &Endpoint, key: &HostKey, verdict: &Verdict, other_names: &[
             if let Some(place) = authority {
                 message.push_str(&format!("; the certificate authority in {place} cannot be used here"));
             }
-            if !other_names.is_empty() {
-                message.push_str(&format!("; the same key is known as {}", other_names.join(", ")));
+            for hint in hints {
+                message.push_str("; ");
+                message.push_str(hint);
             }
             let remedy = "Compare the fingerprint with the machine's own (ssh-keygen -lf on its ssh_host_*_key.pub), then run \
                           nodelift trust -i FILE once to review and accept unknown keys."
@@ -150,8 +151,11 @@ pub fn host_key(at: &Endpoint, key: &HostKey, verdict: &Verdict, other_names: &[
     })
 }
 
-pub fn login_refused(at: &Endpoint, tried: &[String], offers: &str) -> Trouble {
-    let tried = if tried.is_empty() { "nothing that could be tried".to_owned() } else { tried.join(", ") };
+pub fn login_refused(at: &Endpoint, tried: &[String], unusable: &[String], offers: &str) -> Trouble {
+    let mut tried = if tried.is_empty() { "nothing".to_owned() } else { tried.join(", ") };
+    if !unusable.is_empty() {
+        tried.push_str(&format!("; could not try: {}", unusable.join(", ")));
+    }
     trouble(
         TroubleKind::LoginRefused,
         format!("{at} refused the login of {}; tried: {tried}; it takes: {}", at.user, clean_short(offers, 100)),
@@ -287,8 +291,12 @@ mod tests {
             "{}",
             changed.remedy
         );
-        let unknown =
-            host_key(&at(), &key(), &Verdict::Unknown { authority: Some(place.clone()) }, &["n2".into()]);
+        let unknown = host_key(
+            &at(),
+            &key(),
+            &Verdict::Unknown { authority: Some(place.clone()) },
+            &["the same key is known as n2".into()],
+        );
         let unknown = unknown.expect("trouble");
         assert!(unknown.message.contains("known as n2") && unknown.remedy.contains("nodelift trust"));
         let other = host_key(&at(), &key(), &Verdict::OtherTypeKnown(known), &[]).expect("trouble");
@@ -313,7 +321,7 @@ mod tests {
     #[test]
     fn a_hop_keeps_what_needs_a_person() {
         let hop = Endpoint::new("jump", "admin", Vec::new());
-        assert_eq!(through_hop(&hop, login_refused(&hop, &[], "publickey")).kind, TroubleKind::LoginRefused);
+        assert_eq!(through_hop(&hop, login_refused(&hop, &[], &[], "publickey")).kind, TroubleKind::LoginRefused);
         let silent = through_hop(&hop, silent(&hop, Duration::from_secs(1)));
         assert_eq!(silent.kind, TroubleKind::JumpFailed);
         assert!(silent.message.starts_with("jump host jump: "));
