@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Decider, Effect, Turn, after, seconds};
-use crate::core::command::{blockers, keys_of};
+use crate::core::command::{before_keys, blockers, keys_of};
 use crate::core::connection::Connection;
 use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome, ReadKey};
 use crate::core::name::{NodeName, OpId};
@@ -204,7 +204,12 @@ impl Decider {
             return;
         };
         self.emit(turn, ENGINE, Event::FixEnded { op, took_ms, answer }, now);
-        self.want(turn, ENGINE, &[key], "after the fix", now);
+        let mut again = vec![key];
+        // A fix may mend more than its own check: when the last one has ended, whatever still blocks is read again.
+        if self.state.fixes.values().all(|f| f.answer.is_some()) {
+            again.extend(before_keys(&self.state).into_iter().filter(|k| self.state.blocks(k, now)));
+        }
+        self.want(turn, ENGINE, &again, "after the fix", now);
     }
 }
 
