@@ -4,8 +4,10 @@
 
 pub mod config;
 pub mod core;
+pub mod input;
 pub mod journal;
 pub mod link;
 pub mod logs;
 pub mod remote;
 pub mod runbook;
+pub mod theme;
