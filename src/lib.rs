@@ -11,3 +11,4 @@ pub mod logs;
 pub mod remote;
 pub mod runbook;
 pub mod theme;
+pub mod ui;

@@ -130,6 +130,7 @@ actions! {
     Outcome "outcome" "outcome" "What was done, how long it took, what is left" Run [Global] ["o"] T0
 
     Details "details" "details" "Why: evidence, rule, script and answer behind what is selected" Look [Global] ["i" "enter"] T0
+    Attention "attention" "needs you" "Straight to what waits for you: a machine, a node, a blocker" Look [Global] ["!"] T0
     Copy "copy" "copy" "Copy the command or the text that is shown" Look [Reader Logs] ["y"] T0
     Search "search" "search" "Search the log" Look [Logs] ["/"] T0
     NextHit "next-hit" "next" "Next hit, further down" Look [Logs] ["n"] T0

@@ -32,7 +32,7 @@ roles! {
     Muted "text.muted" < Text;
     Strong "text.strong" < Text;
     Disabled "text.disabled" < Muted;
-    Heading "text.heading" < Muted;
+    Heading "text.heading" < Strong;
     Code "text.code" < Text;
     Key "key" < Strong;
     Cluster "header.cluster" < Strong;
@@ -42,7 +42,7 @@ roles! {
     Title "title" < Muted;
     TitleFocused "title.focused" < Strong;
     Selection "selection" < Text;
-    SelectionIdle "selection.idle" < Strong;
+    SelectionIdle "selection.idle" < Text;
     Waiting "state.waiting" < Muted;
     Running "state.running" < Text;
     Done "state.done" < Text;
@@ -59,8 +59,8 @@ roles! {
     Error "level.error" < Failed;
     Hit "hit" < Selection;
     Advice "advice" < Text;
-    Urgent "advice.urgent" < Attention;
     Refused "refused" < Attention;
+    Backdrop "backdrop" < Muted;
     Dialog "dialog" < Text;
     DialogBorder "dialog.border" < BorderFocused;
     Danger "dialog.danger" < Failed;

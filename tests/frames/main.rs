@@ -1,0 +1,6 @@
+//! Frames: what the screen shows, with its styles; every size draws; keys lead to commands.
+
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
+
+mod peek;
