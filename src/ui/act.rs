@@ -1,0 +1,244 @@
+//! What an action does once its key was pressed and nothing speaks against it.
+
+use super::layout::Pane;
+use super::model::Model;
+use super::msg::Ask;
+use super::overlays::{Act, CheckView, Commit, Confirm, Overlay, Page, Waive};
+use crate::core::command::Command;
+use crate::core::run::Phase;
+use crate::core::watch::ReplayControl;
+use crate::input::Action;
+
+impl Model {
+    /// Does it, or says why not.
+    pub(super) fn act(&mut self, action: Action) -> Vec<Ask> {
+        use Action::*;
+        if let Some(why) = self.refusal(action) {
+            let title = action.spec().title;
+            self.refuse(format!("{}{}: {why}", title[..1].to_uppercase(), &title[1..]));
+            return Vec::new();
+        }
+        match action {
+            CheckAll => return self.command(Command::CheckAll),
+            RetryFailed => return self.command(Command::RetryFailed),
+            RetryCheck => {
+                let keys = self.taken(|key| Command::Retry { key });
+                return keys.into_iter().flat_map(|key| self.command(Command::Retry { key })).collect();
+            }
+            Fix => {
+                let keys = self.taken(|key| Command::Fix { key });
+                self.open(Overlay::Confirm(Confirm::new(Act::Fix(keys))));
+            }
+            FixAll => self.open(Overlay::Confirm(Confirm::new(Act::FixAll))),
+            Waive => {
+                let keys = self.taken(|key| Command::Waive { key, reason: "x".repeat(99), hours: 1 });
+                self.open(Overlay::Waive(self::Waive::new(keys)));
+            }
+            Start => self.open(Overlay::Confirm(Confirm::new(Act::Start))),
+            Pause => self.open(Overlay::Confirm(Confirm::new(Act::Pause))),
+            Resume => self.open(Overlay::Confirm(Confirm::new(Act::Resume))),
+            Stop => self.open(Overlay::Confirm(Confirm::new(Act::Stop))),
+            Defer => self.open(Overlay::Confirm(Confirm::new(Act::Defer))),
+            Commit => {
+                if let Some(step) = self.open_step() {
+                    self.open(Overlay::Commit(self::Commit::new(step)));
+                    return self.prove();
+                }
+            }
+            Outcome => self.open(Overlay::Outcome(Page::default())),
+            Details => self.open_details(),
+            Attention => {
+                if let Some(overlay) = self.needs_person() {
+                    self.open(overlay);
+                }
+            }
+            Copy => return self.copy(),
+            Help => self.open(Overlay::Help(Page::default())),
+
+            Search => {
+                self.log.typing = Some(tui_input::Input::default());
+                self.dirty = true;
+            }
+            NextHit | PreviousHit => {
+                let end = self.lines.length(&self.which());
+                let from = self.log.cursor.unwrap_or(end);
+                if let Some(s) = &mut self.lines.search {
+                    s.go(action == PreviousHit, from);
+                }
+                self.land();
+            }
+            AllLogs => {
+                self.log.all = !self.log.all;
+                self.log.cursor = None;
+                self.lines.search = None;
+                self.dirty = true;
+            }
+            Up | Down | Left | Right | PageUp | PageDown | First | Last => self.move_selection(action),
+
+            Nodes => self.focus_on(Pane::Nodes),
+            Checks => self.focus_on(Pane::Checks),
+            Progress => self.focus_on(Pane::Progress),
+            Logs => self.focus_on(Pane::Logs),
+            NextPane => self.focus_on(self.pane_beside(1)),
+            PreviousPane => self.focus_on(self.pane_beside(3)),
+            Zoom => {
+                self.zoom = !self.zoom;
+                self.dirty = true;
+            }
+            Back => self.back(),
+            Theme => return vec![Ask::NextTheme],
+            Redraw => return vec![Ask::Redraw],
+            Suspend => return vec![Ask::Suspend],
+            Leave => {
+                if self.leaving_ends_something() {
+                    self.open(Overlay::Confirm(Confirm::new(Act::Leave)));
+                } else {
+                    return vec![Ask::Leave];
+                }
+            }
+
+            ReplayPause => return vec![Ask::Replay(ReplayControl::TogglePause)],
+            ReplayStep => return vec![Ask::Replay(ReplayControl::Step)],
+            ReplayFaster => return vec![Ask::Replay(ReplayControl::Faster)],
+            ReplaySlower => return vec![Ask::Replay(ReplayControl::Slower)],
+            ReplayEnd => return vec![Ask::Replay(ReplayControl::End)],
+
+            // Dialogs take these themselves.
+            Yes | No | Accept | NextField | PreviousField => {}
+        }
+        Vec::new()
+    }
+
+    /// Sends a command, and remembers what it was until it is answered.
+    pub(super) fn command(&mut self, command: Command) -> Vec<Ask> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.asked.insert(id, name(&command));
+        self.dirty = true;
+        vec![Ask::Command { id, command }]
+    }
+
+    pub(super) fn open(&mut self, overlay: Overlay) {
+        self.overlays.push(overlay);
+        self.dirty = true;
+    }
+
+    fn focus_on(&mut self, pane: Pane) {
+        self.focus = pane;
+        self.dirty = true;
+    }
+
+    fn pane_beside(&self, steps: usize) -> Pane {
+        let at = Pane::ALL.iter().position(|p| *p == self.focus).unwrap_or(0);
+        Pane::ALL[(at + steps) % Pane::ALL.len()]
+    }
+
+    /// One step back: what was opened last is closed first.
+    fn back(&mut self) {
+        self.dirty = true;
+        if self.lines.search.take().is_some() {
+            return;
+        }
+        if self.zoom {
+            self.zoom = false;
+            return;
+        }
+        if self.focus == Pane::Logs && self.log.cursor.take().is_some() {
+            return;
+        }
+        self.log.left = 0;
+        self.step = None;
+        self.node = None;
+    }
+
+    fn open_details(&mut self) {
+        match self.focus {
+            Pane::Checks => {
+                if let Some(key) = self.check_keys().into_iter().next() {
+                    self.open(Overlay::Check(CheckView::new(key)));
+                }
+            }
+            Pane::Logs => {
+                let which = self.which();
+                let at = self.log.cursor.or_else(|| self.lines.length(&which).checked_sub(1));
+                if let Some(line) = at.and_then(|n| self.lines.line(&which, n)).cloned() {
+                    self.open(Overlay::Line(line, Page::default()));
+                }
+            }
+            Pane::Nodes | Pane::Progress => match self.step_shown().map(str::to_owned) {
+                Some(step) if self.focus == Pane::Progress => self.open(Overlay::Step(step, Page::default())),
+                _ => {
+                    if let Some(node) = self.node_shown().cloned() {
+                        self.open(Overlay::Node(node, Page::default()));
+                    }
+                }
+            },
+        }
+    }
+
+    /// Goes to a hit of the search, once one is known.
+    pub(super) fn land(&mut self) {
+        if let Some(line) = self.lines.search.as_mut().and_then(|s| s.landed()) {
+            let length = self.lines.length(&self.which());
+            if self.log.cursor.is_none() {
+                self.log.paused_at = length;
+            }
+            // A hit in the last line is stood on too: what is searched for must be seen.
+            self.log.cursor = Some(line.min(length.saturating_sub(1)));
+            self.dirty = true;
+        }
+    }
+
+    /// Copies what the open details offer, or the line of the log that one stands on.
+    fn copy(&mut self) -> Vec<Ask> {
+        let text = match self.overlays.last() {
+            Some(overlay) => overlay.to_copy(self),
+            None => {
+                let which = self.which();
+                let at = self.log.cursor.or_else(|| self.lines.length(&which).checked_sub(1));
+                at.and_then(|n| self.lines.line(&which, n)).map(|l| l.text.clone())
+            }
+        };
+        match text {
+            Some(text) => {
+                self.say(format!("Copied: {}", text.lines().next().unwrap_or_default()));
+                vec![Ask::Copy(text)]
+            }
+            None => {
+                self.refuse("Copy: there is nothing to copy here");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Something goes on that would lose its engine.
+    pub(super) fn leaving_ends_something(&self) -> bool {
+        let under_way = self.state.as_ref().is_some_and(|s| {
+            s.phase.is_under_way() || matches!(s.phase, Phase::AwaitingCommit | Phase::Finalising)
+        });
+        under_way
+            && self.modes.own_engine
+            && !self.modes.imitated
+            && self.modes.replay.is_none()
+            && self.gone.is_none()
+    }
+}
+
+/// What a command is called in a sentence.
+fn name(command: &Command) -> &'static str {
+    match command {
+        Command::CheckAll => "Check all",
+        Command::Retry { .. } => "Retry",
+        Command::RetryFailed => "Retry failed",
+        Command::Fix { .. } => "Fix",
+        Command::FixAll => "Fix all",
+        Command::Waive { .. } => "Waive",
+        Command::Start => "Start",
+        Command::Pause => "Pause",
+        Command::Resume => "Resume",
+        Command::Stop => "Stop",
+        Command::Prove { .. } => "Proof",
+        Command::Commit { .. } => "Commit",
+        Command::Defer => "Leave for later",
+    }
+}

@@ -1,0 +1,194 @@
+//! What can be done now, and why something cannot: one source for keys, footer and help.
+
+use super::layout::Pane;
+use super::model::Model;
+use super::overlays::{CheckView, Overlay, Page};
+use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, moment};
+use crate::core::event::VerdictKey;
+use crate::core::plan::StepKind;
+use crate::core::run::Phase;
+use crate::core::summary::overdue;
+use crate::input::Action;
+
+impl Model {
+    /// Why an action cannot be done now; none = it can.
+    pub(super) fn refusal(&self, action: Action) -> Option<String> {
+        use Action::*;
+        match action {
+            CheckAll => self.refused(&Command::CheckAll),
+            RetryFailed => self.refused(&Command::RetryFailed),
+            FixAll => match self.cannot_change() {
+                None if self.derived().is_some_and(|d| !d.fixable.is_empty()) => {
+                    self.state.as_ref().filter(|s| !s.phase.is_preparing()).and(self.refused(&Command::FixAll))
+                }
+                None => self.refused(&Command::FixAll),
+                why => why,
+            },
+            Start => self.refused(&Command::Start),
+            Pause => self.refused(&Command::Pause),
+            Resume => self.refused(&Command::Resume),
+            Stop => self.refused(&Command::Stop),
+            Defer => self.refused(&Command::Defer),
+            Commit => match self.open_step() {
+                Some(step) => self.refused_unless_asked(&Command::Prove { step }),
+                None => Some("no step is open".into()),
+            },
+            RetryCheck => self.all_refused(|key| Command::Retry { key }),
+            Fix => self.all_refused(|key| Command::Fix { key }),
+            Waive => self.all_refused(|key| Command::Waive {
+                key,
+                // Whether a reason is long enough is the dialog's business.
+                reason: "x".repeat(REASON_LEAST),
+                hours: 1,
+            }),
+            Outcome => match &self.state {
+                Some(s) if s.phase.is_terminal() || s.run.is_some() => None,
+                _ => Some("nothing was done yet".into()),
+            },
+            Attention if self.needs_person().is_none() => Some("nothing waits for you".into()),
+            Search | NextHit | PreviousHit | AllLogs if self.state.is_none() => Some("there is no log yet".into()),
+            NextHit | PreviousHit if self.lines.search.is_none() => Some("nothing was searched for".into()),
+            ReplayPause | ReplayStep | ReplayFaster | ReplaySlower | ReplayEnd if self.modes.replay.is_none() => {
+                Some("no journal is being played".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether nothing can be changed from here at all, and why.
+    pub(super) fn cannot_change(&self) -> Option<String> {
+        if self.gone.is_some() {
+            return Some("the engine has left".into());
+        }
+        if self.state.is_none() {
+            return Some("the engine has not answered yet".into());
+        }
+        if self.modes.replay.is_some() {
+            return Some("this is a replay: it changes nothing".into());
+        }
+        if self.modes.read_only {
+            return Some("this screen is read-only".into());
+        }
+        None
+    }
+
+    /// Why a command would be refused.
+    pub(super) fn refused(&self, command: &Command) -> Option<String> {
+        if let Some(why) = self.cannot_change() {
+            return Some(why);
+        }
+        let state = self.state.as_ref()?;
+        allowed(state, command, self.now).err().map(|r| r.0)
+    }
+
+    /// The same for opening the dialog of an irreversible step: a proof that is being read is no reason to keep it shut.
+    fn refused_unless_asked(&self, command: &Command) -> Option<String> {
+        let Command::Prove { step } = command else { return self.refused(command) };
+        let asked = self.state.as_ref().and_then(|s| s.proofs.get(step)).is_some_and(|p| p.asked_at.is_some());
+        let open = self.state.as_ref().is_some_and(|s| s.phase == Phase::AwaitingCommit);
+        if asked && open { self.cannot_change() } else { self.refused(command) }
+    }
+
+    /// The irreversible step that is next.
+    pub(super) fn open_step(&self) -> Option<String> {
+        let state = self.state.as_ref()?;
+        let current = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind == StepKind::Commit);
+        let first = || state.plan.steps.iter().find(|s| s.kind == StepKind::Commit);
+        current.or_else(first).map(|s| s.id.clone())
+    }
+
+    /// The reason of the first verdict, where the command is refused for every selected one.
+    fn all_refused(&self, command: impl Fn(VerdictKey) -> Command) -> Option<String> {
+        if let Some(why) = self.cannot_change() {
+            return Some(why);
+        }
+        let reasons: Vec<Option<String>> =
+            self.target_keys().into_iter().map(|key| self.refused(&command(key))).collect();
+        if reasons.is_empty() {
+            return Some("no check is selected".into());
+        }
+        reasons.into_iter().collect::<Option<Vec<_>>>().and_then(|r| r.into_iter().next())
+    }
+
+    /// The verdicts that a command would be taken for, of those selected.
+    pub(super) fn taken(&self, command: impl Fn(VerdictKey) -> Command) -> Vec<VerdictKey> {
+        self.target_keys().into_iter().filter(|key| self.refused(&command(key.clone())).is_none()).collect()
+    }
+
+    /// Verdicts that an action on a check is about: those of the details that are open, or of the selection.
+    pub(super) fn target_keys(&self) -> Vec<VerdictKey> {
+        let open = self.overlays.iter().rev().find_map(|o| match o {
+            Overlay::Check(c) => Some(c.key.clone()),
+            _ => None,
+        });
+        match open {
+            Some(key) => vec![key],
+            None => self.check_keys(),
+        }
+    }
+
+    /// What waits for a person most: a machine that nobody can reach, a node that went wrong or takes too long, a blocker.
+    pub(super) fn needs_person(&self) -> Option<Overlay> {
+        let state = self.state.as_ref()?;
+        let locked = state.plan.machines().find(|n| state.connection(n).needs_person());
+        let over = state.phase.is_terminal();
+        let wrong = || {
+            state.plan.nodes.iter().find(|n| {
+                let late = |u| !over && overdue(state, u, self.now);
+                state.unit(n).is_some_and(|u| u.state.is_bad() || late(u))
+            })
+        };
+        if let Some(node) = locked.or_else(wrong) {
+            return Some(Overlay::Node(node.clone(), Page::default()));
+        }
+        if !matches!(state.phase, Phase::Blocked | Phase::Paused(_)) {
+            return None;
+        }
+        let keys = keys_of(state, moment(state));
+        let key = keys.into_iter().find(|k| state.verdict_of(k).is_some() && state.blocks(k, self.now))?;
+        Some(Overlay::Check(CheckView::new(key)))
+    }
+
+    /// Keys that the footer offers, most wanted first; the last two always stay.
+    pub(super) fn footer_actions(&self) -> Vec<Action> {
+        use Action::*;
+        if let Some(overlay) = self.overlays.last() {
+            return overlay.keys().to_vec();
+        }
+        let mut out = Vec::new();
+        if self.modes.replay.is_some() {
+            out.extend([ReplayPause, ReplayStep, ReplayFaster, ReplaySlower, ReplayEnd]);
+        }
+        let phase = self.state.as_ref().map_or(&Phase::Draft, |s| &s.phase);
+        match self.focus {
+            Pane::Logs => out.extend([Search, NextHit, PreviousHit, AllLogs, Last]),
+            _ if self.modes.replay.is_some() => out.extend([Details, Zoom]),
+            _ => out.extend_from_slice(for_phase(phase)),
+        }
+        if !out.contains(&Details) {
+            out.push(Details);
+        }
+        if self.needs_person().is_some_and(|o| matches!(o, Overlay::Node(..))) {
+            out.push(Attention);
+        }
+        out.extend([Help, Leave]);
+        out
+    }
+}
+
+fn for_phase(phase: &Phase) -> &'static [Action] {
+    use Action::*;
+    match phase {
+        Phase::Draft => &[CheckAll, Start],
+        Phase::Checking | Phase::Blocked => &[RetryCheck, RetryFailed, Fix, FixAll, Waive, Start],
+        Phase::Ready => &[Start, CheckAll, RetryCheck, RetryFailed],
+        Phase::Acquiring | Phase::Running | Phase::Recovering => &[Pause, Stop],
+        Phase::Pausing | Phase::Stopping => &[Pause, Stop],
+        Phase::Paused(_) => &[Resume, Stop, RetryFailed],
+        Phase::AwaitingCommit => &[Commit, Defer],
+        Phase::Finalising => &[],
+        Phase::Succeeded | Phase::SucceededWithIssues | Phase::Failed | Phase::Stopped | Phase::Abandoned => {
+            &[Outcome]
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! A step that cannot be undone: what it takes back for ever, a proof that is kept young, the cluster's name typed, a reason.
+//! Later is focused; the other button stays grey, with its reason, until everything is there.
+
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use tui_input::Input;
+
+use super::{Decision, Reply, page};
+use crate::core::command::Command;
+use crate::input::{Action, Code, Key, Scope};
+use crate::theme::{Role, Theme};
+use crate::ui::model::Model;
+use crate::ui::panes::steps;
+use crate::ui::time;
+use crate::ui::widgets::buttons::{self, Button};
+use crate::ui::widgets::doc::Doc;
+use crate::ui::widgets::field;
+use crate::ui::widgets::frame::Frame;
+use crate::ui::widgets::row::Row;
+use crate::ui::widgets::text;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Focus {
+    Name,
+    Reason,
+    Later,
+    Go,
+}
+
+const ORDER: [Focus; 4] = [Focus::Name, Focus::Reason, Focus::Later, Focus::Go];
+
+/// The dialog.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    pub step: String,
+    /// When this dialog last asked for the proof.
+    pub asked_at: Option<Timestamp>,
+    /// Something was pasted, and refused.
+    pub pasted: bool,
+    name: Input,
+    reason: Input,
+    focus: Focus,
+}
+
+impl Commit {
+    /// With nothing typed.
+    pub fn new(step: String) -> Self {
+        let (name, reason) = (Input::default(), Input::default());
+        Self { step, asked_at: None, pasted: false, name, reason, focus: Focus::Later }
+    }
+
+    fn command(&self) -> Command {
+        Command::Commit {
+            step: self.step.clone(),
+            typed: self.name.value().trim().to_owned(),
+            reason: self.reason.value().trim().to_owned(),
+        }
+    }
+
+    fn go(&mut self, forward: bool) {
+        let at = ORDER.iter().position(|f| *f == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { ORDER.len() - 1 };
+        self.focus = ORDER[(at + step) % ORDER.len()];
+    }
+
+    /// A key. Whoever begins to type lands in the field that is empty.
+    pub fn key(&mut self, model: &Model, key: Key) -> Reply {
+        self.pasted = false;
+        if key.typed().is_some_and(|c| c != ' ') && matches!(self.focus, Focus::Later | Focus::Go) {
+            let cluster = model.state.as_ref().map_or("", |s| &s.plan.cluster);
+            self.focus = if self.name.value() == cluster { Focus::Reason } else { Focus::Name };
+        }
+        let input = match self.focus {
+            Focus::Name => Some(&mut self.name),
+            Focus::Reason => Some(&mut self.reason),
+            Focus::Later | Focus::Go => None,
+        };
+        if let Some(input) = input
+            && !matches!(key.code, Code::Up | Code::Down)
+            && field::take(input, key)
+        {
+            return Reply::Stay;
+        }
+        match model.keymap.action(key, &[Scope::Dialog]) {
+            Some(Action::No) => Reply::Close,
+            Some(Action::NextField) => {
+                self.go(true);
+                Reply::Stay
+            }
+            Some(Action::PreviousField) => {
+                self.go(false);
+                Reply::Stay
+            }
+            Some(Action::Accept) => match self.focus {
+                Focus::Name | Focus::Reason => {
+                    self.go(true);
+                    Reply::Stay
+                }
+                Focus::Later => Reply::Close,
+                Focus::Go if model.refused(&self.command()).is_none() => {
+                    Reply::Done(vec![Decision::Command(self.command())])
+                }
+                Focus::Go => Reply::Stay,
+            },
+            _ => Reply::Stay,
+        }
+    }
+
+    /// Draws it.
+    pub fn draw(&self, model: &Model, theme: &Theme, frame: Rect, buf: &mut Buffer) {
+        let Some(state) = &model.state else { return };
+        let Some(step) = state.plan.step(&self.step) else { return };
+        let width = frame.width.saturating_sub(4).min(80);
+        let room = width.saturating_sub(4) as usize;
+        let mut doc = Doc::new(theme, room);
+        for (i, line) in step.warning.iter().enumerate() {
+            doc.text(line, if i == 0 { Role::Strong } else { Role::Text });
+        }
+        doc.blank();
+        self.write_proof(model, &mut doc);
+        doc.blank();
+        let above = doc.lines.len();
+        let label = format!("Type {}", state.plan.cluster);
+        let wide = text::width(&label).clamp(11, room / 2) + 2;
+        for (name, input, focus) in
+            [(label.as_str(), &self.name, Focus::Name), ("Reason", &self.reason, Focus::Reason)]
+        {
+            let mut row = Row::new();
+            row.add(text::fill(name, wide, theme.glyphs().ellipsis), theme.style(Role::Muted));
+            row.spans.extend(field::spans(theme, input, room.saturating_sub(wide), self.focus == focus));
+            doc.row(row);
+        }
+        doc.blank();
+        let refusal = match self.pasted {
+            true => Some("pasted text is refused: type it".to_owned()),
+            false => model.refused(&self.command()),
+        };
+        let height = (doc.lines.len() + 3).min(frame.height.saturating_sub(1) as usize) as u16;
+        let area = page::centred(frame, width, height);
+        page::clear(theme, area, buf);
+        let sign = (theme.glyphs().locked, Role::Danger);
+        let mut title = Row::new();
+        title
+            .gap(1)
+            .sign(theme, sign)
+            .add(format!("{}: cannot be undone ", step.title), theme.style(Role::Danger));
+        let border = Frame {
+            title: title.line(),
+            focused: true,
+            border: Some(theme.style(Role::Danger)),
+            ..Frame::default()
+        };
+        let inner = border.draw(theme, area, buf);
+        let body = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        if body.height == 0 {
+            return;
+        }
+        // Where the frame is low, the fields stay: what stands above them gives way from its end.
+        let shown = body.height as usize - 1;
+        let cut = doc.lines.len().saturating_sub(shown).min(above);
+        let (upper, lower) = doc.lines.split_at(above);
+        let lines = upper.iter().take(above - cut).chain(lower);
+        for (line, y) in lines.zip(body.top()..body.bottom() - 1) {
+            buf.set_line(body.x, y, line, body.width);
+        }
+        let verb = step.title.split_whitespace().next().unwrap_or("Do it");
+        let buttons = buttons::line(
+            theme,
+            &[
+                Button {
+                    label: "Later",
+                    key: None,
+                    focused: self.focus == Focus::Later,
+                    enabled: true,
+                    danger: false,
+                },
+                Button {
+                    label: verb,
+                    key: None,
+                    focused: self.focus == Focus::Go,
+                    enabled: refusal.is_none(),
+                    danger: true,
+                },
+            ],
+        );
+        let y = body.bottom() - 1;
+        let w = (buttons.width() as u16).min(body.width);
+        if let Some(why) = refusal {
+            let role = if self.pasted { Role::Refused } else { Role::Muted };
+            let left = body.width.saturating_sub(w + 2);
+            let why = text::clip(&format!("{verb}: {why}"), left as usize, theme.glyphs().ellipsis);
+            buf.set_line(body.x, y, &Line::styled(why, theme.style(role)), left);
+        }
+        buf.set_line(body.right() - w, y, &buttons, w);
+    }
+
+    fn write_proof(&self, model: &Model, doc: &mut Doc) {
+        let Some(state) = &model.state else { return };
+        let Some(step) = state.plan.step(&self.step) else { return };
+        let theme = doc.theme;
+        let proof = state.proofs.get(&self.step);
+        let taken = proof.and_then(|p| p.taken.as_ref()).map(|t| t.at);
+        // Asked for, by the engine's word or not answered yet.
+        let reading = proof.is_some_and(|p| p.asked_at.is_some()) || self.asked_at > taken;
+        let head = match (proof.and_then(|p| p.taken.as_ref()), reading) {
+            (Some(t), false) => format!("Proved {} ago:", time::ago(t.at, model.now)),
+            (Some(t), true) => format!("Proved {} ago, being read again:", time::ago(t.at, model.now)),
+            (None, _) if reading || self.asked_at.is_some() => "Being proved:".to_owned(),
+            (None, _) => "Not proved yet:".to_owned(),
+        };
+        doc.text(&head, Role::Text);
+        for (sign, words) in steps::proof(theme.glyphs(), state, step) {
+            let lines = text::wrap(&words, doc.width.saturating_sub(4).max(1));
+            for (i, line) in lines.into_iter().enumerate() {
+                let mut row = Row::new();
+                row.gap(2);
+                if i == 0 {
+                    row.sign(theme, sign)
+                } else {
+                    row.gap(2)
+                };
+                row.add(line, theme.style(Role::Text));
+                doc.row(row);
+            }
+        }
+    }
+}

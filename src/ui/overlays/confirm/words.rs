@@ -1,0 +1,264 @@
+//! What the questions say.
+
+use ratatui::text::Line;
+
+use super::Act;
+use crate::core::command::{blockers, plural};
+use crate::core::event::VerdictKey;
+use crate::core::name::NodeName;
+use crate::core::plan::{Fix, Mode, Stage, StepKind};
+use crate::core::state::{CommitState, State};
+use crate::core::summary::{duration, node_in_work, to_safe_point, usual};
+use crate::theme::{Role, Theme};
+use crate::ui::model::Model;
+use crate::ui::time;
+use crate::ui::widgets::doc::Doc;
+use crate::ui::widgets::row::Row;
+
+/// A question.
+pub struct Question {
+    pub title: String,
+    pub body: Vec<Line<'static>>,
+    /// The button that does nothing, and the one that does it.
+    pub no: String,
+    pub yes: String,
+}
+
+/// The words for an act, in so many columns.
+pub fn question(model: &Model, act: &Act, theme: &Theme, width: usize) -> Question {
+    let mut doc = Doc::new(theme, width);
+    let Some(state) = &model.state else {
+        return Question { title: "No engine".into(), body: Vec::new(), no: "Back".into(), yes: "Go on".into() };
+    };
+    let cluster = &state.plan.cluster;
+    let driver = &state.plan.driver.name;
+    let (title, yes) = match act {
+        Act::Fix(keys) => {
+            fixes(state, keys, &mut doc);
+            let what = keys.first().and_then(|k| state.plan.check(&k.check)).map_or("", |c| &c.title);
+            (format!("Fix: {what}"), "Fix")
+        }
+        Act::FixAll => {
+            let keys: Vec<VerdictKey> =
+                model.derived().map(|d| d.fixable.iter().map(|(k, _)| k.clone()).collect()).unwrap_or_default();
+            fixes(state, &keys, &mut doc);
+            (format!("Fix all that can be mended on {cluster}"), "Fix all")
+        }
+        Act::Start => {
+            start(model, state, &mut doc);
+            (format!("Start the upgrade of {cluster} to {}", state.plan.target.version), "Start")
+        }
+        Act::Pause => {
+            safe_point(model, state, &mut doc);
+            if state.plan.driver.mode == Mode::Delegated {
+                doc.blank();
+                doc.text(
+                    &format!(
+                        "The price: the run of {driver} is cancelled after that node. Going on later starts another one, which \
+                         scans and downloads again; nodes that are done stay done."
+                    ),
+                    Role::Text,
+                );
+            }
+            ("Pause after the node in work".to_owned(), "Pause")
+        }
+        Act::Resume => {
+            resume(state, &mut doc);
+            (format!("Go on with the upgrade of {cluster}"), "Go on")
+        }
+        Act::Stop => {
+            safe_point(model, state, &mut doc);
+            let left = state.run.as_ref().map_or(0, |r| r.units.values().filter(|u| !u.state.is_good()).count());
+            doc.blank();
+            doc.text(
+                &format!(
+                    "Then the run is over. {} stay at what they are; a cluster of two versions works, for weeks, not for \
+                     ever. The rest is upgraded by a new run.",
+                    crate::ui::advice::capital(&plural(left, "node"))
+                ),
+                Role::Text,
+            );
+            (format!("End the run on {cluster}"), "End the run")
+        }
+        Act::Defer => {
+            defer(state, &mut doc);
+            ("End the run without the steps that cannot be undone".to_owned(), "End the run")
+        }
+        Act::Leave => {
+            doc.text(
+                &format!(
+                    "This screen and its engine end together. {driver} goes on with what it is doing; nobody watches it, and \
+                     no further step is taken."
+                ),
+                Role::Text,
+            );
+            doc.blank();
+            doc.text(
+                "Run nodelift again on the same inventory: it finds this run, looks what became of it, and goes on when you \
+                 say so.",
+                Role::Text,
+            );
+            ("Leave while the run is on".to_owned(), "Leave")
+        }
+    };
+    Question { title, body: doc.lines, no: "Cancel".into(), yes: yes.into() }
+}
+
+/// Every change, by machine.
+fn fixes(state: &State, keys: &[VerdictKey], doc: &mut Doc) {
+    let theme = doc.theme;
+    let mut by_node: Vec<(NodeName, Vec<&Fix>)> = Vec::new();
+    for key in keys {
+        let Some(fix) = state.plan.check(&key.check).and_then(|c| c.fix.as_ref()) else { continue };
+        let Some(node) = crate::core::command::fix_node(state, key) else { continue };
+        let at = match by_node.iter().position(|(n, _)| *n == node) {
+            Some(i) => i,
+            None => {
+                by_node.push((node, Vec::new()));
+                by_node.len() - 1
+            }
+        };
+        // Checks that share a fix share its run.
+        if !by_node[at].1.iter().any(|f| f.script == fix.script) {
+            by_node[at].1.push(fix);
+        }
+    }
+    let changes: usize = by_node.iter().map(|(_, c)| c.len()).sum();
+    doc.text(&format!("{} on {}:", plural(changes, "change"), plural(by_node.len(), "machine")), Role::Text);
+    let mut reboots = false;
+    for (node, changes) in &by_node {
+        doc.blank();
+        doc.text(node.as_str(), Role::Strong);
+        for fix in changes {
+            reboots |= fix.reboot;
+            let mut row = Row::new();
+            let g = theme.glyphs();
+            row.gap(2).add(format!("{} ", g.dot), theme.style(Role::Muted));
+            let later = if fix.reboot { ", effective after a restart" } else { "" };
+            row.add(format!("{}{later}", fix.changes), theme.style(Role::Text));
+            doc.row(row);
+            doc.text(&format!("    {}", fix.script), Role::Muted);
+        }
+    }
+    doc.blank();
+    let restarts = if reboots { " No machine is restarted by this." } else { "" };
+    doc.text(&format!("Seconds. Each check is read again afterwards.{restarts}"), Role::Muted);
+}
+
+fn start(model: &Model, state: &State, doc: &mut Doc) {
+    let plan = &state.plan;
+    let nodes = plan.nodes.len();
+    let each: u64 = Stage::TRACK.iter().filter(|s| **s > Stage::Staging).map(|s| usual(state, *s).seconds()).sum();
+    let total = usual(state, Stage::Staging).seconds() + each * nodes as u64;
+    let how = match plan.driver.mode {
+        Mode::Delegated => format!("{} moves them", plan.driver.name),
+        Mode::Direct => "nodelift moves them".to_owned(),
+    };
+    doc.text(
+        &format!(
+            "{}, one after the other, go from {} to {} (build {}). {how}: each is emptied, upgraded and restarted. What runs \
+             on a node moves to the others, or stops with it.",
+            crate::ui::advice::capital(&plural(nodes, "node")),
+            plan.target.from_version,
+            plan.target.version,
+            plan.target.build
+        ),
+        Role::Text,
+    );
+    doc.blank();
+    let ends = model.now.checked_add(jiff::SignedDuration::from_secs(total as i64)).ok();
+    let ends = ends.map_or_else(String::new, |at| format!(", until about {} UTC", time::short(at, model.now)));
+    doc.field("Takes", &format!("about {}{ends}", duration(total as i64)), Role::Strong);
+    doc.field("Order", &plan.nodes.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", "), Role::Text);
+    if let Some(c) = model.derived().map(|d| &d.counts) {
+        let mut open = Vec::new();
+        if c.warn > 0 {
+            open.push(plural(c.warn, "warning"));
+        }
+        if c.waived > 0 {
+            open.push(format!("{} waived", c.waived));
+        }
+        if !open.is_empty() {
+            doc.field("Accepted", &open.join(", "), Role::Attention);
+        }
+    }
+    if let Some(step) = plan.steps.iter().find(|s| s.kind == StepKind::Delegate) {
+        doc.field("Safe point", &step.safe_point, Role::Text);
+    }
+    let later: Vec<&str> =
+        plan.steps.iter().filter(|s| s.kind == StepKind::Commit).map(|s| s.title.as_str()).collect();
+    if !later.is_empty() {
+        doc.field("Not part", &format!("{}: on their own, after a proof", later.join("; ")), Role::Text);
+    }
+    let blocking = blockers(state, model.now);
+    if blocking > 0 {
+        doc.field("In the way", &plural(blocking, "blocker"), Role::Failed);
+    }
+}
+
+/// What is finished first, and how long that takes.
+fn safe_point(model: &Model, state: &State, doc: &mut Doc) {
+    let driver = &state.plan.driver.name;
+    let who = if state.plan.driver.mode == Mode::Delegated { driver.as_str() } else { "nodelift" };
+    match (node_in_work(state), to_safe_point(state, model.now)) {
+        (Some((node, unit)), Some(s)) => {
+            let about = duration(s as i64);
+            doc.text(
+                &format!(
+                    "{who} finishes {node} first ({} now): about {about}. No other node is started.",
+                    unit.state.word()
+                ),
+                Role::Text,
+            );
+        }
+        _ => {
+            doc.text("No node is in work: it takes effect at once.", Role::Text);
+        }
+    }
+}
+
+fn resume(state: &State, doc: &mut Doc) {
+    let left: Vec<&str> = state
+        .plan
+        .nodes
+        .iter()
+        .filter(|n| state.unit(n).is_some_and(|u| !u.state.is_good()))
+        .map(|n| n.as_str())
+        .collect();
+    doc.field("Paused", &state.phase_why, Role::Text);
+    if let Some(first) = state.run.as_ref().and_then(|r| r.first_error.as_ref()) {
+        doc.field("First error", &first.value, Role::Failed);
+    }
+    if left.is_empty() {
+        doc.text("Every node is done: the proof and the steps after it follow.", Role::Text);
+    } else {
+        doc.field("Next", &left.join(", "), Role::Text);
+        if state.plan.driver.mode == Mode::Delegated {
+            let text = format!(
+                "{} starts another run: it scans, downloads what is missing, and goes on with these nodes.",
+                state.plan.driver.name
+            );
+            doc.blank();
+            doc.text(&text, Role::Text);
+        }
+    }
+}
+
+fn defer(state: &State, doc: &mut Doc) {
+    let done =
+        |id: &str| matches!(state.run.as_ref().and_then(|r| r.commits.get(id)), Some(CommitState::Done { .. }));
+    let open = state.plan.steps.iter().filter(|s| s.kind == StepKind::Commit && !done(&s.id));
+    doc.text("Every node is done and proved. These are left for later:", Role::Text);
+    for step in open {
+        let mut row = Row::new();
+        row.gap(2).add(format!("{} ", doc.theme.glyphs().dot), doc.theme.style(Role::Muted));
+        row.add(step.title.clone(), doc.theme.style(Role::Strong));
+        doc.row(row);
+        if let Some(mind) = step.warning.last() {
+            let indented = crate::ui::widgets::text::wrap(mind, doc.width.saturating_sub(4).max(1));
+            for line in indented {
+                doc.text(&format!("    {line}"), Role::Muted);
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! One machine: how it is reached, what it says of itself, how the cluster sees it, where it stands in the run.
+
+use ratatui::text::Line;
+
+use super::page;
+use crate::core::connection::{Connection, TroubleKind};
+use crate::core::event::Answer;
+use crate::core::name::NodeName;
+use crate::core::plan::{Moment, Stage};
+use crate::core::state::{Machine, State, Unit};
+use crate::core::summary::{Usual, duration, spent, usual};
+use crate::theme::{Role, Theme};
+use crate::ui::checks::saw;
+use crate::ui::model::Model;
+use crate::ui::panes::nodes;
+use crate::ui::widgets::doc::Doc;
+use crate::ui::widgets::row::Row;
+use crate::ui::{signs, time};
+
+/// Its title.
+pub fn title(model: &Model, theme: &Theme, node: &NodeName) -> Line<'static> {
+    let Some(state) = &model.state else { return Line::default() };
+    let word = match state.unit(node) {
+        Some(unit) => format!("{node} {}", unit.state.word()),
+        None => node.to_string(),
+    };
+    page::title(theme, Some(nodes::sign(theme.glyphs(), state, node)), &word)
+}
+
+/// What `copy` takes: the way out of its trouble, or its address of the moment.
+pub fn to_copy(model: &Model, node: &NodeName) -> Option<String> {
+    match model.state.as_ref()?.connection(node) {
+        Connection::Trouble(t) => Some(format!("{node}: {} {}", t.message, t.remedy)),
+        Connection::Ready(h) => Some(h.via.clone()),
+        _ => None,
+    }
+}
+
+/// Writes it.
+pub fn write(model: &Model, node: &NodeName, doc: &mut Doc) {
+    let Some(state) = &model.state else { return };
+    let Some(machine) = state.machines.get(node) else { return };
+    if let Connection::Trouble(t) = &machine.connection
+        && t.kind.needs_person()
+    {
+        doc.field("Trouble", &t.message, Role::Failed);
+        doc.field("Way out", &t.remedy, Role::Text);
+        out_of_band(t.kind, node, doc);
+        doc.blank();
+    }
+    if let Some(unit) = state.unit(node) {
+        write_unit(model, state, unit, doc);
+    }
+    connection(model, state, machine, doc);
+    host(model, machine, doc);
+    cluster(model, state, node, machine, doc);
+    checks(state, node, doc);
+    reads(model, state, node, doc);
+}
+
+/// How to make sure of an identity without the connection that is in doubt.
+fn out_of_band(kind: TroubleKind, node: &NodeName, doc: &mut Doc) {
+    if !matches!(kind, TroubleKind::HostKeyChanged | TroubleKind::HostKeyUnknown | TroubleKind::HostKeyRevoked) {
+        return;
+    }
+    doc.field(
+        "Make sure",
+        &format!("On the console of {node}, not over this connection, the key's fingerprint is shown by:"),
+        Role::Text,
+    );
+    doc.field("", "ssh-keygen -lf $env:ProgramData\\ssh\\ssh_host_ed25519_key.pub", Role::Code);
+    doc.field(
+        "",
+        "Nothing was sent to it, and nothing will be before the key is the known one. An upgrade or a new installation \
+         makes a new key; so does somebody in between.",
+        Role::Text,
+    );
+}
+
+fn write_unit(model: &Model, state: &State, unit: &Unit, doc: &mut Doc) {
+    let (sign, role) = signs::unit(doc.theme.glyphs(), unit.state);
+    let since = unit.since.map_or_else(String::new, |at| {
+        format!(" since {} ({})", time::short(at, model.now), time::ago(at, model.now))
+    });
+    doc.field("State", &format!("{sign} {}{since}", unit.state.word()), role);
+    if !unit.why.is_empty() {
+        doc.field("Why", &unit.why, Role::Text);
+    }
+    if let Some(now) = unit.track.last().filter(|p| p.to.is_none()) {
+        let limit = state.plan.stages.get(&now.stage).map_or(0, |b| b.limit);
+        let how = match usual(state, now.stage) {
+            Usual::Sibling(n, s) => format!("{} on {n} in this run", duration(s as i64)),
+            Usual::Plan(s) => format!("{} by the runbook", duration(s as i64)),
+        };
+        let limit =
+            if limit > 0 { format!("; look closer after {}", duration(limit as i64)) } else { String::new() };
+        doc.field("Usual", &format!("{how}{limit}"), Role::Text);
+    }
+    let track: Vec<String> = Stage::TRACK
+        .iter()
+        .filter_map(|s| spent(unit, *s).filter(|t| *t > 0).map(|t| format!("{} {}", s.word(), duration(t as i64))))
+        .collect();
+    if !track.is_empty() {
+        doc.field("Passed", &track.join(", "), Role::Text);
+    }
+    doc.field("Boots", &format!("{} seen since the start", unit.boots), Role::Text);
+    doc.blank();
+}
+
+fn connection(model: &Model, state: &State, machine: &Machine, doc: &mut Doc) {
+    let g = doc.theme.glyphs();
+    let since =
+        machine.connection_since.map_or_else(String::new, |at| format!(" since {}", time::short(at, model.now)));
+    match &machine.connection {
+        Connection::Idle => doc.field("SSH", "not asked for yet", Role::Muted),
+        Connection::Connecting => doc.field("SSH", &format!("{} connecting{since}", g.linking), Role::Running),
+        Connection::Ready(h) => {
+            doc.field("SSH", &format!("{} {}{since}", g.link, h.via), Role::Text);
+            let clock = match h.skew_ms {
+                s if s.abs() < 1000 => "clock as ours".to_owned(),
+                s => format!("clock {:+.0} s", s as f64 / 1000.0),
+            };
+            doc.field("PowerShell", &format!("{}, {}, process {}, {clock}", h.ps, h.language, h.pid), Role::Text);
+            if !h.second_hop {
+                return;
+            }
+            doc.field(
+                "",
+                "this login cannot reach other machines from there (no network credentials)",
+                Role::Attention,
+            )
+        }
+        Connection::Trouble(t) if t.kind.needs_person() => {
+            doc.field("SSH", &format!("{} {}{since}", g.no_link, t.kind.words()), Role::Failed)
+        }
+        Connection::Trouble(t) => {
+            let expected = state.run.is_some();
+            let role = if expected { Role::Text } else { Role::Attention };
+            doc.field("SSH", &format!("{} {}{since}: {}", g.no_link, t.kind.words(), t.message), role);
+            doc.field("", &t.remedy, Role::Muted)
+        }
+    };
+}
+
+fn host(model: &Model, machine: &Machine, doc: &mut Doc) {
+    let Some(seen) = &machine.host else {
+        doc.field("Host", "has not said what it is", Role::Muted);
+        return;
+    };
+    let h = &seen.value;
+    let ubr = h.ubr.map_or_else(String::new, |u| format!(".{u}"));
+    let version = h.display_version.as_deref().unwrap_or("");
+    doc.field("Host", &format!("{} {version}, build {}{ubr}", h.caption, h.build), Role::Text);
+    doc.field(
+        "Last boot",
+        &format!("{}, up {}", time::full(h.boot_utc), time::ago(h.boot_utc, model.now)),
+        Role::Text,
+    );
+    if h.windeploy {
+        doc.field("", "Setup has not finished there", Role::Attention);
+    }
+    doc.field("", &format!("as it said at {}", time::short(seen.at, model.now)), Role::Muted);
+}
+
+fn cluster(model: &Model, state: &State, node: &NodeName, machine: &Machine, doc: &mut Doc) {
+    if let Some(seen) = &machine.cluster {
+        let c = &seen.value;
+        let text = format!("{}, {}, drain {}, build {}", c.state, c.status, c.drain, c.build);
+        doc.field("Cluster", &text, Role::Text);
+        doc.field("", &format!("as it said at {}", time::short(seen.at, model.now)), Role::Muted);
+    }
+    let Some(driver) = &state.driver else { return };
+    let Some(run) = &driver.value.run else { return };
+    let working = run.working.iter().find(|w| &w.node == node).map(|w| w.status.clone());
+    let finished = run.finished.iter().find(|f| &f.node == node);
+    let said = working.or_else(|| {
+        finished.map(|f| f.error.as_ref().map_or_else(|| f.status.clone(), |e| format!("{}: {e}", f.status)))
+    });
+    if let Some(said) = said {
+        let at = time::short(driver.at, model.now);
+        doc.field("Driver", &format!("{} says {said}, {at}", state.plan.driver.name), Role::Text);
+    }
+}
+
+fn checks(state: &State, node: &NodeName, doc: &mut Doc) {
+    let theme = doc.theme;
+    let bad: Vec<_> = state
+        .checks
+        .iter()
+        .filter(|(k, _)| k.node.as_ref() == Some(node))
+        .filter_map(|(k, c)| Some((state.plan.check(&k.check)?, c.current.as_ref()?)))
+        .filter(|(_, v)| crate::core::command::is_bad(v.value.outcome))
+        .collect();
+    if bad.is_empty() {
+        return;
+    }
+    doc.heading("Checks that are not good here");
+    for (check, v) in bad {
+        let mut row = Row::new();
+        let when = if check.moment == Moment::After { "after: " } else { "" };
+        row.gap(2)
+            .sign(theme, signs::outcome(theme.glyphs(), Some(v.value.outcome)))
+            .add(format!("{when}{}: ", check.title), theme.style(Role::Text))
+            .add(saw(&v.value), theme.style(Role::Muted));
+        doc.row(row);
+    }
+}
+
+fn reads(model: &Model, state: &State, node: &NodeName, doc: &mut Doc) {
+    let theme = doc.theme;
+    let rows: Vec<_> = state.reads.iter().filter(|(_, r)| r.asked.as_ref() == Some(node)).collect();
+    if rows.is_empty() {
+        return;
+    }
+    doc.heading("What was read there");
+    for (key, r) in rows {
+        let title = state.plan.fact_group(&key.group).map_or(key.group.as_str(), |g| &g.title);
+        let g = theme.glyphs();
+        let mut row = Row::new();
+        row.gap(2);
+        if r.is_open() {
+            let since = r.asked_at.map_or_else(|| "waits".to_owned(), |at| time::ago(at, model.now));
+            row.sign(theme, (g.running, Role::Running)).number(theme, &since, 8, Role::Running).gap(12);
+        } else {
+            let ok = matches!(r.answer, Some(Answer::Facts(_)));
+            row.sign(theme, if ok { (g.done, Role::Done) } else { (g.unknown, Role::Unknown) });
+            row.number(theme, &format!("{:.1} s", r.took_ms as f64 / 1000.0), 8, Role::Text);
+            let at = r.at.map_or_else(String::new, |at| time::short(at, model.now));
+            row.number(theme, &at, 11, Role::Muted);
+        }
+        row.add(title, theme.style(Role::Text));
+        doc.row(row);
+    }
+}

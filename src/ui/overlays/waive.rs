@@ -1,0 +1,207 @@
+//! Taking a blocker upon oneself: why, and for how long.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use tui_input::Input;
+
+use super::{Decision, Reply, page};
+use crate::core::command::{Command, REASON_LEAST};
+use crate::core::event::VerdictKey;
+use crate::input::{Action, Key, Scope};
+use crate::theme::{Role, Theme};
+use crate::ui::checks::saw;
+use crate::ui::footer::key_text;
+use crate::ui::model::Model;
+use crate::ui::widgets::buttons::{self, Button};
+use crate::ui::widgets::doc::Doc;
+use crate::ui::widgets::field;
+use crate::ui::widgets::frame::Frame;
+
+/// Longest waiver, in hours.
+const MOST_HOURS: u32 = 168;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Focus {
+    Reason,
+    Hours,
+    Cancel,
+    Waive,
+}
+
+const ORDER: [Focus; 4] = [Focus::Reason, Focus::Hours, Focus::Cancel, Focus::Waive];
+
+/// The dialog.
+#[derive(Clone, Debug)]
+pub struct Waive {
+    pub keys: Vec<VerdictKey>,
+    reason: Input,
+    hours: Input,
+    focus: Focus,
+}
+
+impl Waive {
+    /// For these verdicts, with nothing typed.
+    pub fn new(keys: Vec<VerdictKey>) -> Self {
+        Self { keys, reason: Input::default(), hours: Input::new("12".into()), focus: Focus::Reason }
+    }
+
+    /// Pasted text goes where one types.
+    pub fn paste(&mut self, text: &str) {
+        match self.focus {
+            Focus::Hours => {}
+            _ => field::paste(&mut self.reason, text),
+        }
+    }
+
+    fn commands(&self) -> Result<Vec<Command>, String> {
+        let hours: u32 = self.hours.value().trim().parse().map_err(|_| "hours are a number".to_owned())?;
+        if !(1..=MOST_HOURS).contains(&hours) {
+            return Err(format!("between 1 and {MOST_HOURS} hours"));
+        }
+        let reason = self.reason.value().trim().to_owned();
+        Ok(self
+            .keys
+            .iter()
+            .map(|key| Command::Waive { key: key.clone(), reason: reason.clone(), hours })
+            .collect())
+    }
+
+    /// Why it cannot be done yet.
+    fn refusal(&self, model: &Model) -> Option<String> {
+        let missing = REASON_LEAST.saturating_sub(self.reason.value().trim().chars().count());
+        if missing > 0 {
+            return Some(format!("the reason needs {missing} more characters"));
+        }
+        match self.commands() {
+            Ok(commands) => commands.iter().find_map(|c| model.refused(c)),
+            Err(why) => Some(why),
+        }
+    }
+
+    fn go(&mut self, forward: bool) {
+        let at = ORDER.iter().position(|f| *f == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { ORDER.len() - 1 };
+        self.focus = ORDER[(at + step) % ORDER.len()];
+    }
+
+    /// A key.
+    pub fn key(&mut self, model: &Model, key: Key) -> Reply {
+        use crate::input::Code;
+        let typing = matches!(self.focus, Focus::Reason | Focus::Hours);
+        if typing && !matches!(key.code, Code::Up | Code::Down) {
+            let input = if self.focus == Focus::Reason { &mut self.reason } else { &mut self.hours };
+            if field::take(input, key) {
+                return Reply::Stay;
+            }
+        }
+        let action = model.keymap.action(key, &[Scope::Dialog]);
+        match action {
+            Some(Action::No) => Reply::Close,
+            Some(Action::NextField) => {
+                self.go(true);
+                Reply::Stay
+            }
+            Some(Action::PreviousField) => {
+                self.go(false);
+                Reply::Stay
+            }
+            Some(Action::Accept | Action::Yes) => match self.focus {
+                _ if action == Some(Action::Yes) => self.decide(model),
+                Focus::Reason | Focus::Hours => {
+                    self.go(true);
+                    Reply::Stay
+                }
+                Focus::Cancel => Reply::Close,
+                Focus::Waive => self.decide(model),
+            },
+            _ => Reply::Stay,
+        }
+    }
+
+    fn decide(&self, model: &Model) -> Reply {
+        match (self.refusal(model), self.commands()) {
+            (None, Ok(commands)) => Reply::Done(commands.into_iter().map(Decision::Command).collect()),
+            _ => Reply::Stay,
+        }
+    }
+
+    /// Draws it.
+    pub fn draw(&self, model: &Model, theme: &Theme, frame: Rect, buf: &mut Buffer) {
+        let width = frame.width.saturating_sub(4).min(76);
+        let room = width.saturating_sub(4) as usize;
+        let mut doc = Doc::new(theme, room);
+        let state = model.state.as_ref();
+        let check = self.keys.first().and_then(|k| state?.plan.check(&k.check));
+        for key in &self.keys {
+            let saw = state.and_then(|s| s.verdict_of(key)).map_or_else(String::new, |v| saw(&v.value));
+            doc.field(key.node.as_ref().map_or("Cluster", |n| n.as_str()), &saw, Role::Strong);
+        }
+        if let Some(c) = check {
+            doc.field("Expected", &c.expect, Role::Text);
+        }
+        doc.blank();
+        doc.text(
+            "The run starts although this blocker is not good. Your name, the reason and the end of the waiver stand in the \
+             journal and in every report.",
+            Role::Text,
+        );
+        doc.blank();
+        let fields = room.saturating_sub(12);
+        doc.spans("Reason", field::spans(theme, &self.reason, fields, self.focus == Focus::Reason));
+        doc.spans("Hours", field::spans(theme, &self.hours, 5.min(fields), self.focus == Focus::Hours));
+        doc.blank();
+        let refusal = self.refusal(model);
+        let height = (doc.lines.len() + 3).min(frame.height.saturating_sub(2) as usize) as u16;
+        let area = page::centred(frame, width, height);
+        page::clear(theme, area, buf);
+        let border = Frame {
+            title: page::title(theme, None, &format!("Waive: {}", check.map_or("", |c| &c.title))),
+            focused: true,
+            border: Some(theme.style(Role::DialogBorder)),
+            ..Frame::default()
+        };
+        let inner = border.draw(theme, area, buf);
+        let text = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        if text.height == 0 {
+            return;
+        }
+        // Where the frame is low, the fields stay: what is explained goes first.
+        let shown = text.height as usize - 1;
+        let skip = doc.lines.len().saturating_sub(shown);
+        for (line, y) in doc.lines.iter().skip(skip).zip(text.top()..text.bottom() - 1) {
+            buf.set_line(text.x, y, line, text.width);
+        }
+        let key = model.keymap.key_of(Action::Back).map(|k| key_text(theme.glyphs(), k));
+        let line = buttons::line(
+            theme,
+            &[
+                Button {
+                    label: "Cancel",
+                    key,
+                    focused: self.focus == Focus::Cancel,
+                    enabled: true,
+                    danger: false,
+                },
+                Button {
+                    label: "Waive",
+                    key: None,
+                    focused: self.focus == Focus::Waive,
+                    enabled: refusal.is_none(),
+                    danger: false,
+                },
+            ],
+        );
+        let y = text.bottom() - 1;
+        let w = (line.width() as u16).min(text.width);
+        if let Some(why) = refusal {
+            buf.set_line(
+                text.x,
+                y,
+                &Line::styled(why, theme.style(Role::Muted)),
+                text.width.saturating_sub(w + 1),
+            );
+        }
+        buf.set_line(text.right() - w, y, &line, w);
+    }
+}

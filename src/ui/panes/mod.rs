@@ -1,0 +1,9 @@
+//! The four panes, and what the steps of a run look like.
+
+pub mod checks;
+pub mod logs;
+pub mod nodes;
+pub mod plan;
+pub mod progress;
+pub mod steps;
+pub mod track;

@@ -1,0 +1,392 @@
+//! Progress: every node of the run, the one in work with its stages, the gates, the steps.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::nodes::scrolled;
+use super::{plan, steps, track};
+use crate::core::gates::enforced;
+use crate::core::name::NodeName;
+use crate::core::plan::{Class, Mode, Stage, Step};
+use crate::core::run::UnitState;
+use crate::core::state::{State, Unit};
+use crate::core::summary::{Usual, duration, nodes_done, overdue, spent, usual};
+use crate::theme::{Role, Theme};
+use crate::ui::layout::Pane;
+use crate::ui::model::Model;
+use crate::ui::overlays::away;
+use crate::ui::widgets::frame::Frame;
+use crate::ui::widgets::gauge;
+use crate::ui::widgets::row::{self, Row};
+use crate::ui::widgets::text;
+use crate::ui::{signs, time};
+
+/// From this width on the stages are columns.
+const TABLE_FROM: usize = 108;
+
+/// What a row belongs to: the arrows stop there.
+#[derive(Clone, PartialEq)]
+enum Owner {
+    Node(NodeName),
+    Step(String),
+    Nobody,
+}
+
+struct Entry {
+    owner: Owner,
+    /// The first row of its owner: the one that is marked.
+    first: bool,
+    /// Columns of what names it.
+    label: (usize, usize),
+    left: Line<'static>,
+    right: Line<'static>,
+}
+
+/// Rows that the pane would like at a width, borders included.
+pub fn wanted(model: &Model, state: &State, width: u16) -> u16 {
+    if state.run.is_none() {
+        return (plan::lines(state, &Theme::default(), width.saturating_sub(2) as usize).len() + 2) as u16;
+    }
+    let theme = Theme::default();
+    let inner = width.saturating_sub(2) as usize;
+    let rows =
+        node_entries(model, state, &theme, inner).len() + foot(model, state, &theme, inner, Foot::Full).len();
+    (rows + 2).min(usize::from(u16::MAX)) as u16
+}
+
+/// Draws it.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let focused = model.focus == Pane::Progress;
+    let mut frame = Frame::pane(theme, "3", Pane::Progress.title(), focused);
+    let Some(state) = &model.state else {
+        frame.draw(theme, area, buf);
+        return;
+    };
+    let inner = Frame::inner(area);
+    let width = inner.width as usize;
+    if state.run.is_none() {
+        return plan::draw(model, state, theme, frame, area, buf);
+    }
+    let driver = &state.plan.driver;
+    if driver.mode == Mode::Delegated && width > 50 && state.phase.is_under_way() {
+        frame.title.spans.push(ratatui::text::Span::styled(
+            format!("{} {} moves the nodes ", theme.glyphs().horizontal, driver.name),
+            theme.style(Role::Title),
+        ));
+    }
+    let (done, of) = nodes_done(state);
+    frame.right = Line::styled(format!(" {done} of {of} done "), theme.style(Role::Title));
+
+    let nodes = node_entries(model, state, theme, width);
+    let variants = [Foot::Full, Foot::Listed, Foot::Steps, Foot::Rows];
+    let foot = variants
+        .into_iter()
+        // What a gate says is not given up for a longer list of steps while nodes are moved.
+        .filter(|f| *f != Foot::Steps || !state.phase.is_under_way())
+        .map(|f| foot(model, state, theme, width, f))
+        .find(|f| nodes.len() + f.len() <= inner.height as usize)
+        .unwrap_or_else(|| foot(model, state, theme, width, Foot::Rows));
+    let room = (inner.height as usize).saturating_sub(foot.len()).max(inner.height.min(3) as usize);
+    let chosen = match model.step_shown() {
+        Some(step) => Owner::Step(step.to_owned()),
+        None => model.node_shown().cloned().map_or(Owner::Nobody, Owner::Node),
+    };
+    let at = nodes.iter().position(|e| e.first && e.owner == chosen);
+    let top = scrolled(at, room, nodes.len());
+    frame.scroll = Some((top, room.min(nodes.len()), nodes.len()));
+    frame.draw(theme, area, buf);
+    let rows = nodes.iter().skip(top).take(room).chain(&foot);
+    for (entry, y) in rows.zip(inner.top()..inner.bottom()) {
+        let rect = Rect { y, height: 1, ..inner };
+        row::draw(theme, rect, buf, &entry.left, &entry.right);
+        if entry.first && entry.owner != Owner::Nobody && entry.owner == chosen && focused {
+            let (from, to) = entry.label;
+            row::select(theme, rect, buf, focused, from, to);
+        }
+    }
+}
+
+fn node_entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Vec<Entry> {
+    let table = width >= TABLE_FROM;
+    let names = state.plan.nodes.iter().map(|n| text::width(n.as_str())).max().unwrap_or(0).clamp(5, 16);
+    let mut out = Vec::new();
+    if table {
+        let mut head = Row::new();
+        head.gap(2).cell(theme, "", names, Role::Muted).cell(theme, "", 12, Role::Muted);
+        head.cell(theme, "build", 6, Role::Muted).number(theme, "total", 7, Role::Muted).gap(1);
+        head.spans.extend(track::caption(theme).spans);
+        out.push(Entry {
+            owner: Owner::Nobody,
+            first: false,
+            label: (0, 0),
+            left: head.line(),
+            right: Line::default(),
+        });
+    }
+    for node in &state.plan.nodes {
+        let Some(unit) = state.unit(node) else { continue };
+        let mut push = |first: bool, left: Line<'static>, right: Line<'static>| {
+            let label = (2, 2 + text::width(node.as_str()).min(names));
+            out.push(Entry { owner: Owner::Node(node.clone()), first, label, left, right });
+        };
+        let mut row = head(model, state, theme, node, unit, names);
+        let busy = (unit.state.in_work() || unit.state.is_bad()) && !unit.track.is_empty();
+        if table {
+            table_cells(model, state, theme, unit, &mut row);
+            push(true, row.line(), Line::default());
+            if busy {
+                let indent = 2 + names + 1 + 13 + 7 + 8 + 1;
+                let mut bars = Row::new();
+                bars.gap(indent).spans.extend(track::bars(model, state, theme, unit).spans);
+                push(false, bars.line(), Line::default());
+                push(false, why(theme, state, unit, true), Line::default());
+            }
+            continue;
+        }
+        let right = line_cells(model, state, theme, unit, width, &mut row);
+        push(true, row.line(), right);
+        if busy {
+            push(false, track::line(theme, unit), Line::default());
+            push(false, why(theme, state, unit, false), Line::default());
+        }
+    }
+    out
+}
+
+/// Sign, name, word, build.
+fn head(model: &Model, state: &State, theme: &Theme, node: &NodeName, unit: &Unit, names: usize) -> Row {
+    let mut sign = signs::unit(theme.glyphs(), unit.state);
+    if overdue(state, unit, model.now) {
+        sign = (theme.glyphs().attention, Role::Attention);
+    }
+    let machine = state.machines.get(node);
+    let dark = machine.is_some_and(|m| !m.connection.is_ready())
+        && matches!(unit.state, UnitState::Offline | UnitState::CommitReboot | UnitState::Returning);
+    let build = machine.and_then(|m| m.build());
+    let (text, role) = match build {
+        _ if dark => ("dark".to_owned(), Role::Running),
+        Some(b) if b >= state.plan.target.build => (b.to_string(), Role::Done),
+        Some(b) => (b.to_string(), Role::Text),
+        None => (String::new(), Role::Muted),
+    };
+    let word = match unit.state {
+        UnitState::Pending | UnitState::Staged => Role::Muted,
+        _ => sign.1,
+    };
+    let mut row = Row::new();
+    row.sign(theme, sign)
+        .cell(theme, node.as_str(), names, Role::Strong)
+        .cell(theme, unit.state.word(), 12, word)
+        .cell(theme, &text, 6, role);
+    row
+}
+
+fn table_cells(model: &Model, state: &State, theme: &Theme, unit: &Unit, row: &mut Row) {
+    let total = away(unit).or_else(|| {
+        let first = unit.track.iter().find(|p| p.stage > Stage::Staging)?;
+        Some(time::since(first.from, model.now))
+    });
+    row.number(theme, &total.map_or_else(String::new, duration), 7, Role::Strong).gap(1);
+    let cells = track::cells(model, state, theme, unit).spans;
+    if track::here(unit).is_none() && !unit.state.is_final() && !unit.state.is_bad() {
+        // Nothing but the download has passed: why it waits takes the place of the rest.
+        row.spans.extend(cells.into_iter().take(2));
+        row.add(unit.why.clone(), theme.style(Role::Muted));
+    } else {
+        row.spans.extend(cells);
+    }
+}
+
+/// What fits on one line of 80 columns: the bar of a node in work, the times of one that is done, why one waits.
+fn line_cells(
+    model: &Model,
+    state: &State,
+    theme: &Theme,
+    unit: &Unit,
+    width: usize,
+    row: &mut Row,
+) -> Line<'static> {
+    let mut right = Row::new();
+    if unit.state.is_good() {
+        let total = away(unit).map_or_else(String::new, duration);
+        row.number(theme, &total, 7, Role::Strong).gap(1);
+        let parts = [Stage::Draining, Stage::Installing, Stage::Restarting, Stage::Resync];
+        for stage in parts {
+            let Some(s) = spent(unit, stage).filter(|s| *s > 0) else { continue };
+            let part = format!("{} {}", track::short(stage), duration(s as i64));
+            if row.width() + part.len() <= width {
+                row.add(part, theme.style(Role::Muted)).gap(2);
+            }
+        }
+        return right.line();
+    }
+    let Some(p) = track::here(unit) else {
+        let said = match unit.since.filter(|_| unit.state.is_bad()) {
+            // Why stands below.
+            Some(at) => format!("since {}", time::short(at, model.now)),
+            None => unit.why.clone(),
+        };
+        row.add(said, theme.style(Role::Muted));
+        return right.line();
+    };
+    let usual = usual(state, p.stage).seconds();
+    let limit = state.plan.stages.get(&p.stage).map_or(0, |b| b.limit);
+    let late = overdue(state, unit, model.now);
+    let bar = if width >= 90 { 16 } else { 10 };
+    row.spans.extend(gauge::bar(theme, bar, track::part(model, state, p), track::role(model, state, unit)));
+    let role = if late { Role::Attention } else { Role::Text };
+    row.gap(1).add(time::ago(p.from, model.now), theme.style(role));
+    if usual > 0 {
+        row.add(format!(" of ~{}", duration(usual as i64)), theme.style(Role::Muted));
+    }
+    if limit > 0 && width >= 74 {
+        row.add(format!(", limit {}", duration(limit as i64)), theme.style(if late { role } else { Role::Muted }));
+    }
+    if unit.boots > 0 && width >= 74 {
+        right.add(format!("boots {}", unit.boots), theme.style(Role::Muted));
+    }
+    right.line()
+}
+
+/// Why a node is where it is; with what is usual there, where no other place says it.
+fn why(theme: &Theme, state: &State, unit: &Unit, with_usual: bool) -> Line<'static> {
+    let mut row = Row::new();
+    let role = if unit.state.is_bad() { Role::Failed } else { Role::Text };
+    row.gap(2).add(crate::ui::advice::capital(&unit.why), theme.style(role));
+    if unit.state == UnitState::Resyncing
+        && let Some(s) = &state.storage
+    {
+        let left = crate::core::gates::bytes(s.value.bytes_left);
+        row.add(format!("; {left} left"), theme.style(Role::Text));
+    }
+    if let Some(p) = track::here(unit).filter(|_| with_usual) {
+        let limit = state.plan.stages.get(&p.stage).map_or(0, |b| b.limit);
+        let usual = match usual(state, p.stage) {
+            Usual::Sibling(node, s) => format!(".  Usually {} ({node})", duration(s as i64)),
+            Usual::Plan(s) if s > 0 => format!(".  Usually ~{}", duration(s as i64)),
+            Usual::Plan(_) => String::new(),
+        };
+        row.add(usual, theme.style(Role::Muted));
+        if limit > 0 {
+            row.add(format!(", limit {}", duration(limit as i64)), theme.style(Role::Muted));
+        }
+        if unit.boots > 0 {
+            row.add(format!(".  Boots seen {}", unit.boots), theme.style(Role::Muted));
+        }
+    }
+    row.line()
+}
+
+/// How gates and steps are shown, the roomiest first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Foot {
+    /// Both as lists with headings.
+    Full,
+    /// Gates in one row, steps as a list.
+    Listed,
+    /// Steps as a list.
+    Steps,
+    /// Both in one row each.
+    Rows,
+}
+
+fn foot(model: &Model, state: &State, theme: &Theme, width: usize, foot: Foot) -> Vec<Entry> {
+    let nobody = |left: Line<'static>| Entry {
+        owner: Owner::Nobody,
+        first: false,
+        label: (0, 0),
+        left,
+        right: Line::default(),
+    };
+    let gates = !state.phase.is_terminal();
+    let heading = |text: &str| nobody(Line::styled(format!("  {text}"), theme.style(Role::Heading)));
+    let mut out = Vec::new();
+    match foot {
+        Foot::Full => {
+            out.push(nobody(Line::default()));
+            if gates {
+                let kind = if enforced(state) { "Gates, they hold the next node" } else { "Gates, observed" };
+                out.push(heading(kind));
+                out.extend(gate_list(model, state, theme).into_iter().map(nobody));
+            }
+            out.push(heading("Steps"));
+            out.extend(step_list(model, state, theme, width));
+        }
+        Foot::Listed => {
+            out.extend(gates.then(|| nobody(gate_row(model, state, theme))));
+            out.extend(step_list(model, state, theme, width));
+        }
+        Foot::Steps => out.extend(step_list(model, state, theme, width)),
+        Foot::Rows => {
+            out.extend(gates.then(|| nobody(gate_row(model, state, theme))));
+            out.push(nobody(step_row(model, state, theme)));
+        }
+    }
+    out
+}
+
+fn in_work(state: &State) -> bool {
+    state.run.iter().flat_map(|r| r.units.values()).any(|u| u.state.in_work() && !u.state.is_bad())
+}
+
+fn gate_list(model: &Model, state: &State, theme: &Theme) -> Vec<Line<'static>> {
+    let gates = model.derived().map(|d| d.gates.as_slice()).unwrap_or_default();
+    let in_work = in_work(state);
+    let line = |gate| {
+        let mut row = Row::new();
+        row.spans.extend(super::nodes::gate_line(theme, gate, in_work, 14).spans);
+        row.line()
+    };
+    gates.iter().map(line).collect()
+}
+
+fn gate_row(model: &Model, state: &State, theme: &Theme) -> Line<'static> {
+    let gates = model.derived().map(|d| d.gates.as_slice()).unwrap_or_default();
+    let in_work = in_work(state);
+    let mut row = Row::new();
+    row.add(if enforced(state) { "  gates hold" } else { "  gates seen" }, theme.style(Role::Muted));
+    // That the node before is not done is no news while it is in work.
+    for gate in gates.iter().filter(|gate| !in_work || gate.id != "previous-node") {
+        row.gap(1)
+            .sign(theme, signs::gate(theme.glyphs(), gate, in_work))
+            .add(gate.title, theme.style(Role::Text));
+        if !gate.open && gate.id != "previous-node" {
+            let why = gate.why.split(';').next().unwrap_or_default();
+            row.add(format!(" {why}"), theme.style(Role::Muted));
+        }
+        row.gap(1);
+    }
+    row.line()
+}
+
+fn step_list(model: &Model, state: &State, theme: &Theme, width: usize) -> Vec<Entry> {
+    let g = theme.glyphs();
+    let entry = |step: &Step| {
+        let mut row = Row::new();
+        row.sign(theme, steps::sign(g, state, step)).add(step.title.clone(), theme.style(Role::Text));
+        let mut right = Row::new();
+        let room = width.saturating_sub(row.width() + 4);
+        let said = text::clip(&steps::said(state, step, model.now), room, g.ellipsis);
+        right.add(said, theme.style(Role::Muted)).gap(1);
+        let label = (2, row.width());
+        Entry { owner: Owner::Step(step.id.clone()), first: true, label, left: row.line(), right: right.line() }
+    };
+    state.plan.steps.iter().map(entry).collect()
+}
+
+fn step_row(model: &Model, state: &State, theme: &Theme) -> Line<'static> {
+    let g = theme.glyphs();
+    let mut row = Row::new();
+    row.add("  steps     ", theme.style(Role::Muted));
+    let chosen = model.step_shown().filter(|_| model.focus == Pane::Progress);
+    for step in &state.plan.steps {
+        let name = if chosen == Some(step.id.as_str()) { Role::Selection } else { Role::Text };
+        row.gap(1).sign(theme, steps::sign(g, state, step)).add(step.id.clone(), theme.style(name));
+        if step.class == Class::Irreversible {
+            row.add(format!(" {}", g.locked), theme.style(Role::Waiting));
+        }
+        row.gap(1);
+    }
+    row.line()
+}

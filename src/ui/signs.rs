@@ -1,0 +1,70 @@
+//! What states look like: sign and role. The word comes from `core`.
+
+use crate::core::event::Outcome;
+use crate::core::gates::Gate;
+use crate::core::run::{Phase, UnitState};
+use crate::theme::{Glyphs, Role};
+use crate::ui::model::Model;
+
+/// A sign and the role it is drawn in.
+pub type Sign = (&'static str, Role);
+
+/// Of a node in a run.
+pub fn unit(g: &Glyphs, state: UnitState) -> Sign {
+    use UnitState::*;
+    match state {
+        Pending | Staged => (g.waiting, Role::Waiting),
+        Excluded | Skipped => (g.not_applicable, Role::Waiting),
+        Done | AlreadyDone => (g.done, Role::Done),
+        Gate => (g.paused, Role::Paused),
+        DrainFailed | RolledBack | Failed => (g.failed, Role::Failed),
+        Unknown => (g.unknown, Role::Unknown),
+        _ => (g.running, Role::Running),
+    }
+}
+
+/// Of an outcome; none = not judged yet.
+pub fn outcome(g: &Glyphs, outcome: Option<Outcome>) -> Sign {
+    match outcome {
+        None => (g.waiting, Role::Waiting),
+        Some(Outcome::Pass) => (g.done, Role::Done),
+        Some(Outcome::Warn) => (g.attention, Role::Attention),
+        Some(Outcome::Fail) => (g.failed, Role::Failed),
+        Some(Outcome::CouldNotTell) => (g.unknown, Role::Unknown),
+        Some(Outcome::NotApplicable) => (g.not_applicable, Role::Waiting),
+    }
+}
+
+/// Of the run as a whole.
+pub fn phase(g: &Glyphs, phase: &Phase) -> Sign {
+    use Phase::*;
+    match phase {
+        Draft => (g.waiting, Role::Strong),
+        Checking | Acquiring | Running | Finalising | Recovering => (g.running, Role::Running),
+        Blocked => (g.failed, Role::Failed),
+        Ready | Succeeded => (g.done, Role::Done),
+        Pausing | Stopping | Paused(_) => (g.paused, Role::Paused),
+        AwaitingCommit | SucceededWithIssues => (g.attention, Role::Attention),
+        Failed => (g.failed, Role::Failed),
+        Stopped | Abandoned => (g.paused, Role::Paused),
+    }
+}
+
+/// Of a sentence that waits for a person: as bad as the run is.
+pub fn urgent(g: &Glyphs, model: &Model) -> Sign {
+    match model.state.as_ref().map(|s| phase(g, &s.phase)) {
+        Some(sign @ (_, Role::Failed)) => sign,
+        Some((_, Role::Done)) => (g.arrow, Role::Done),
+        _ => (g.attention, Role::Attention),
+    }
+}
+
+/// Of a gate. One that is closed for a reason that passes by itself is no alarm.
+pub fn gate(g: &Glyphs, gate: &Gate, in_work: bool) -> Sign {
+    match (gate.open, gate.since) {
+        (true, _) => (g.done, Role::Done),
+        (false, None) if gate.id != "previous-node" => (g.unknown, Role::Waiting),
+        (false, _) if in_work => (g.paused, Role::Waiting),
+        (false, _) => (g.attention, Role::Attention),
+    }
+}

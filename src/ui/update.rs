@@ -1,0 +1,200 @@
+//! Messages in, questions out.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::layout::Pane;
+use super::model::{Model, Modes};
+use super::msg::{Ask, Hello, Msg};
+use super::overlays::Overlay;
+use crate::core::command::{Command, PROOF_FRESH_FOR};
+use crate::core::event::{Event, Stamped};
+use crate::core::log::Which;
+use crate::core::state::State;
+
+impl Model {
+    /// Takes in what happened and gives what the screen wants done about it.
+    pub fn update(&mut self, msg: Msg) -> Vec<Ask> {
+        let mut asks = match msg {
+            Msg::Hello(hello) => {
+                self.greet(*hello);
+                Vec::new()
+            }
+            Msg::Event(stamped) => {
+                self.event(&stamped);
+                Vec::new()
+            }
+            Msg::CaughtUp => {
+                self.caught_up = true;
+                self.dirty = true;
+                Vec::new()
+            }
+            Msg::Pulse(pulse) => {
+                // At rest a poll that found nothing new changes nothing that is shown.
+                self.dirty |= self.ages_tick();
+                self.later(pulse.at);
+                self.fresh.insert(pulse.key.clone(), pulse);
+                Vec::new()
+            }
+            Msg::Answer { id, refused } => {
+                let what = self.asked.remove(&id);
+                if let Some(refusal) = refused {
+                    self.refuse(format!("{}: {}", what.unwrap_or("Refused"), refusal.0));
+                }
+                Vec::new()
+            }
+            Msg::LogLength { which, lines } => {
+                self.dirty |= which == self.which();
+                self.lines.set_length(which, lines);
+                Vec::new()
+            }
+            Msg::LogLines { which, from, lines } => {
+                let seen = self.log_seen(&which);
+                let shown = which == self.which();
+                let new = self.lines.take(&which, from, lines, seen);
+                self.dirty |= shown && (new || self.lines.search.is_some());
+                self.land();
+                Vec::new()
+            }
+            Msg::Clock(clocking) => {
+                self.modes.scale = clocking.scale;
+                self.later(clocking.now);
+                self.changed();
+                Vec::new()
+            }
+            Msg::Replay(replay) => {
+                self.modes.replay = Some(replay);
+                self.dirty = true;
+                Vec::new()
+            }
+            Msg::Bye { why } => {
+                self.gone = Some(why);
+                self.overlays.retain(|o| !o.changes_something());
+                self.overlays.push(Overlay::Gone);
+                self.dirty = true;
+                Vec::new()
+            }
+            Msg::Key(key) => self.key(key),
+            Msg::Paste(text) => {
+                self.paste(&text);
+                Vec::new()
+            }
+            Msg::Resize { width, height } => {
+                self.size = (width, height);
+                self.dirty = true;
+                Vec::new()
+            }
+            Msg::Tick(now) => self.tick(now),
+        };
+        if self.caught_up {
+            asks.extend(self.want_lines());
+        }
+        asks
+    }
+
+    fn greet(&mut self, hello: Hello) {
+        self.state = Some(State::new(Arc::new(*hello.plan)));
+        self.run_id = hello.run_id;
+        self.now = hello.clocking.now;
+        self.modes = Modes {
+            read_only: hello.read_only,
+            imitated: hello.imitated,
+            own_engine: hello.own_engine,
+            scale: hello.clocking.scale,
+            replay: hello.replay,
+        };
+        self.caught_up = false;
+        self.gone = None;
+        self.fresh.clear();
+        self.lines.clear();
+        self.asked.clear();
+        self.overlays.clear();
+        self.focus = Pane::Checks;
+        self.changed();
+    }
+
+    fn event(&mut self, stamped: &Stamped) {
+        let Some(state) = &mut self.state else { return };
+        state.apply(stamped);
+        match &stamped.event {
+            // What one looks at from now on is how it goes.
+            Event::StartIntended { .. } if self.focus == Pane::Checks => self.focus = Pane::Progress,
+            Event::EngineStarted(engine) => self.modes.imitated |= engine.imitated,
+            // The end of a run is worth a page of its own, to whoever watched it happen.
+            Event::RunEnded { .. }
+                if self.caught_up && self.overlays.is_empty() && self.modes.replay.is_none() =>
+            {
+                self.overlays.push(Overlay::Outcome(Default::default()));
+            }
+            _ => {}
+        }
+        self.later(stamped.at);
+        self.changed();
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Vec<Ask> {
+        let woken = self.wakes_at().is_some_and(|at| at <= now);
+        self.later(now);
+        if let Some(note) = &mut self.note {
+            note.left = note.left.saturating_sub(1);
+            if note.left == 0 {
+                self.note = None;
+                self.dirty = true;
+            }
+        }
+        if self.ages_tick() || woken {
+            self.changed();
+        }
+        self.prove()
+    }
+
+    /// Time only goes forward, but where another engine speaks.
+    fn later(&mut self, now: Timestamp) {
+        // Where the engine has left, it stays the time of its last word.
+        if self.gone.is_none() {
+            self.now = self.now.max(now);
+        }
+    }
+
+    /// While the dialog of an irreversible step is open its proof is kept young.
+    pub(super) fn prove(&mut self) -> Vec<Ask> {
+        let now = self.now;
+        let Some(state) = &self.state else { return Vec::new() };
+        let Some(Overlay::Commit(c)) = self.overlays.iter_mut().find(|o| matches!(o, Overlay::Commit(_))) else {
+            return Vec::new();
+        };
+        let proof = state.proofs.get(&c.step);
+        let taken = proof.and_then(|p| p.taken.as_ref()).map(|t| t.at);
+        let old = |at: Timestamp| now.duration_since(at).as_secs() > PROOF_FRESH_FOR;
+        let under_way = proof.is_some_and(|p| p.asked_at.is_some());
+        // Asked by this dialog and not answered for a minute: asked again.
+        let wants = !under_way && taken.is_none_or(old) && c.asked_at.is_none_or(old);
+        let opened = !under_way && c.asked_at.is_none();
+        let step = c.step.clone();
+        if !(wants || opened) {
+            return Vec::new();
+        }
+        c.asked_at = Some(now);
+        let command = Command::Prove { step };
+        if self.refused(&command).is_some() { Vec::new() } else { self.command(command) }
+    }
+
+    /// Asks for the lines of the log that are seen, and for what a search must read.
+    fn want_lines(&mut self) -> Vec<Ask> {
+        let which = self.which();
+        let (from, to) = self.log_seen(&which);
+        let seen = self.lines.want(&which, from, to);
+        seen.into_iter().chain(self.lines.want_search()).chain(self.want_last_of_node()).collect()
+    }
+
+    /// The last line of the node that is looked at: how long it has been silent is said beside it.
+    fn want_last_of_node(&mut self) -> Option<Ask> {
+        if !self.is_running() || !self.log.all {
+            return None;
+        }
+        let which = Which::Node(self.node_shown()?.clone());
+        let length = self.lines.length(&which);
+        self.lines.want(&which, length.saturating_sub(1), length)
+    }
+}
