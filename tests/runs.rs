@@ -54,9 +54,27 @@ impl Viewer {
             seen += 1;
             if seen > 100_000 {
                 let s = self.state();
-                let units: Vec<_> = s.run.iter().flat_map(|r| &r.units).map(|(n, u)| format!("{n} {:?} {}", u.state, u.why)).collect();
-                let bad: Vec<_> = s.checks.iter().filter_map(|(k, c)| Some((k, c.current.as_ref()?))).filter(|(_, v)| v.value.outcome >= Outcome::CouldNotTell).map(|(k, v)| format!("{} {:?} {:?}", k.check, v.value.observed, v.value.why)).collect();
-                panic!("{what}: it never comes: {:?}, {}, {:?}\n{}\n{}", s.phase, s.phase_why, s.at, units.join("\n"), bad.join("\n"));
+                let units: Vec<_> = s
+                    .run
+                    .iter()
+                    .flat_map(|r| &r.units)
+                    .map(|(n, u)| format!("{n} {:?} {}", u.state, u.why))
+                    .collect();
+                let bad: Vec<_> = s
+                    .checks
+                    .iter()
+                    .filter_map(|(k, c)| Some((k, c.current.as_ref()?)))
+                    .filter(|(_, v)| v.value.outcome >= Outcome::CouldNotTell)
+                    .map(|(k, v)| format!("{} {:?} {:?}", k.check, v.value.observed, v.value.why))
+                    .collect();
+                panic!(
+                    "{what}: it never comes: {:?}, {}, {:?}\n{}\n{}",
+                    s.phase,
+                    s.phase_why,
+                    s.at,
+                    units.join("\n"),
+                    bad.join("\n")
+                );
             }
             let message = self.from.next::<FromEngine>().await.unwrap_or_else(|e| {
                 let s = self.state.as_ref();

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use color_eyre::eyre::Result;
 use jiff::Timestamp;
 
-use super::{Exit, demo, screen};
+use super::{Exit, demo};
 use crate::config::settings::Settings;
 use crate::core::run::Phase;
 use crate::core::state::State;
 use crate::core::summary::{duration, nodes_done};
 use crate::journal;
+use crate::term;
 
 pub fn home(settings: &Settings) -> Result<Exit> {
     let runs = runs(&settings.state);
@@ -21,7 +22,7 @@ pub fn home(settings: &Settings) -> Result<Exit> {
         return Ok(Exit::Succeeded);
     }
     std::io::stdout().flush()?;
-    match screen::one_key()? {
+    match term::one_key()? {
         Some('d') => demo::Demo::default().run(settings),
         Some('i') => {
             println!("\nnodelift init\n");

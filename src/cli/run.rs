@@ -87,7 +87,7 @@ impl Run {
                 folder: Some(folder),
             })
         })?;
-        screen::show(stream, settings, screen::Leaving::RunGoesOn)?;
+        screen::show(stream, settings, screen::Leaving::EndsEngine)?;
         let state = engine.join()?;
         Ok(farewell(&state, &self.inventory))
     }

@@ -1,25 +1,345 @@
 //! The viewer: a stream of messages on one side, the terminal on the other.
 
-use color_eyre::eyre::Result;
-use tokio::io::DuplexStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use crate::config::settings::Settings;
+use color_eyre::eyre::{Result, WrapErr, eyre};
+use jiff::Timestamp;
+use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
+use tokio::sync::mpsc;
+
+use crate::config::diagnose::Source;
+use crate::config::settings::{self, Glyphs as Signs, Settings};
+use crate::core::watch::Clocking;
+use crate::input::Keymap;
+use crate::link::{FromEngine, PROTOCOL, Reader, Role, ToEngine, WireError, Writer};
+use crate::term::{self, Input, Screen, Signal};
+use crate::theme::{ASCII, BUILT_IN, Depth, Glyphs, Look, Theme, UNICODE, built_in};
+use crate::ui::{self, Ask, Model, Msg};
 
 /// What leaving means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaving {
-    /// Nothing goes on.
+    /// Nothing is lost: a demonstration, a replay.
     Ends,
-    /// The run on the cluster goes on.
-    RunGoesOn,
+    /// The engine in this process ends; what runs on the cluster goes on by itself.
+    EndsEngine,
 }
 
-/// Shows a stream until its viewer leaves.
-pub fn show(_stream: DuplexStream, _settings: &Settings, _leaving: Leaving) -> Result<()> {
-    todo!()
+/// Shortest time between two frames that no key asked for.
+const FRAME: Duration = Duration::from_millis(33);
+/// Time between two ticks of the clock on the screen.
+const TICK: Duration = Duration::from_secs(1);
+/// Messages that may wait for the screen.
+const QUEUE: usize = 1024;
+
+/// Shows a stream until its viewer leaves, and tells the engine so.
+pub fn show(stream: DuplexStream, settings: &Settings, leaving: Leaving) -> Result<()> {
+    let looks = Looks::new(settings)?;
+    let keymap = keymap(settings)?;
+    term::restore_on_panic();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let shown = runtime.block_on(Viewer::run(stream, looks, keymap, settings.bytes_per_second, leaving));
+    // Tasks that wait for a stream nobody writes to any more are not waited for.
+    runtime.shutdown_background();
+    shown
 }
 
-/// Waits for one key.
-pub fn one_key() -> Result<Option<char>> {
-    todo!()
+/// The looks one can go through: the chosen one first.
+struct Looks {
+    all: Vec<Look>,
+    depth: Depth,
+    glyphs: &'static Glyphs,
+}
+
+impl Looks {
+    fn new(settings: &Settings) -> Result<Self> {
+        let env = |name: &str| std::env::var(name).ok();
+        let depth = Depth::from_env(env);
+        let glyphs = match settings.glyphs {
+            Signs::Auto => Glyphs::from_env(env),
+            Signs::Unicode => &UNICODE,
+            Signs::Ascii => &ASCII,
+        };
+        let mut all: Vec<Look> = BUILT_IN.iter().filter_map(|(name, _)| built_in(name)).collect();
+        match BUILT_IN.iter().position(|(name, _)| *name == settings.theme) {
+            Some(at) => all.rotate_left(at),
+            None => {
+                let path = Path::new(&settings.theme);
+                let text = std::fs::read_to_string(path).map_err(|e| {
+                    let names: Vec<&str> = BUILT_IN.iter().map(|(n, _)| *n).collect();
+                    eyre!("theme `{}`: {e}. Built in are {}.", settings.theme, names.join(", "))
+                })?;
+                all.insert(0, Look::parse(&Source::new(settings.theme.clone(), text)).map_err(|d| eyre!("{d}"))?);
+            }
+        }
+        Ok(Self { all, depth, glyphs })
+    }
+
+    fn theme(&self) -> Theme {
+        Theme::new(&self.all[0], self.depth, self.glyphs)
+    }
+
+    fn next(&mut self) {
+        self.all.rotate_left(1);
+    }
+}
+
+/// The built-in keys, and a person's own where their file lies beside the settings.
+fn keymap(_settings: &Settings) -> Result<Keymap> {
+    let own = settings::user_file().map(|p| p.with_file_name("keys.toml")).filter(|p| p.is_file());
+    match own {
+        Some(path) => {
+            let text = std::fs::read_to_string(&path).wrap_err_with(|| path.display().to_string())?;
+            Keymap::with(&Source::new(path.display().to_string(), text)).map_err(|d| eyre!("{d}"))
+        }
+        None => Ok(Keymap::default()),
+    }
+}
+
+struct Viewer {
+    model: Model,
+    screen: Screen,
+    looks: Looks,
+    theme: Theme,
+    to: Writer<WriteHalf<DuplexStream>>,
+    /// The engine's clock as it was told, and when that was.
+    clock: Option<(Clocking, Instant)>,
+    drawn: Instant,
+    leaving: Leaving,
+}
+
+impl Viewer {
+    async fn run(
+        stream: DuplexStream,
+        looks: Looks,
+        keymap: Keymap,
+        bytes_per_second: u64,
+        leaving: Leaving,
+    ) -> Result<()> {
+        let mut signals = term::listen();
+        let (read, write) = tokio::io::split(stream);
+        let mut messages = incoming(read);
+        let screen = Screen::enter(bytes_per_second).wrap_err("the terminal cannot be used")?;
+        let mut keys = term::read();
+        let theme = looks.theme();
+        let mut viewer = Self {
+            model: Model::new(keymap),
+            screen,
+            looks,
+            theme,
+            to: Writer::new(write),
+            clock: None,
+            drawn: Instant::now() - FRAME,
+            leaving,
+        };
+        let area = viewer.screen.area();
+        viewer.send(Msg::Resize { width: area.width, height: area.height }).await?;
+        viewer.frame()?;
+        // The engine may not be there yet: that shows when its first words do not come.
+        let _ = viewer.to.send(&ToEngine::Hello { protocol: PROTOCOL }).await;
+        let ended = viewer.watch(&mut signals, &mut keys, &mut messages).await;
+        let _ = viewer.to.send(&ToEngine::Quit).await;
+        viewer.screen.leave();
+        ended
+    }
+
+    async fn watch(
+        &mut self,
+        signals: &mut mpsc::Receiver<Signal>,
+        keys: &mut mpsc::Receiver<Input>,
+        messages: &mut mpsc::Receiver<Result<FromEngine, WireError>>,
+    ) -> Result<()> {
+        let mut ticked = Instant::now();
+        let mut pressed = false;
+        loop {
+            // What a person pressed is shown at once; everything else waits for its turn and its bytes.
+            let wait = if pressed {
+                Duration::ZERO
+            } else {
+                self.screen.wait().max(FRAME.saturating_sub(self.drawn.elapsed()))
+            };
+            if self.model.dirty() && wait.is_zero() {
+                self.frame()?;
+            }
+            pressed = false;
+            let due = self.model.dirty();
+            let tick = self.next_tick(ticked);
+            tokio::select! {
+                biased;
+                signal = signals.recv() => match signal {
+                    Some(Signal::Suspend) => self.suspend()?,
+                    Some(Signal::End) | None => return Ok(()),
+                },
+                input = keys.recv() => {
+                    let stay = match input {
+                        Some(Input::Key(key)) => {
+                            self.tick().await?;
+                            pressed = true;
+                            self.send(Msg::Key(key)).await?
+                        }
+                        Some(Input::Paste(text)) => self.send(Msg::Paste(text)).await?,
+                        Some(Input::Resize { width, height }) => {
+                            self.screen.resize(width, height)?;
+                            self.send(Msg::Resize { width, height }).await?
+                        }
+                        Some(Input::Closed) | None => false,
+                    };
+                    if !stay {
+                        return Ok(());
+                    }
+                },
+                message = messages.recv() => {
+                    if !self.told(message).await? {
+                        return Ok(());
+                    }
+                    // Everything that is here already goes into the same frame.
+                    while let Ok(message) = messages.try_recv() {
+                        if !self.told(Some(message)).await? {
+                            return Ok(());
+                        }
+                    }
+                },
+                () = tokio::time::sleep(wait), if due => {}
+                () = tokio::time::sleep(tick.unwrap_or_default()), if tick.is_some() => {
+                    ticked = Instant::now();
+                    self.tick().await?;
+                }
+            }
+        }
+    }
+
+    /// How long until the clock on the screen moves, where it does.
+    fn next_tick(&self, ticked: Instant) -> Option<Duration> {
+        if self.model.wants_tick() {
+            return Some(TICK.saturating_sub(ticked.elapsed()));
+        }
+        let (at, (clock, _)) = (self.model.wakes_at()?, self.clock?);
+        let wait = at.duration_since(self.now()).as_secs_f64().max(0.0) / clock.scale.max(f64::MIN_POSITIVE);
+        Duration::try_from_secs_f64(wait + 0.001).ok()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.map_or(Timestamp::UNIX_EPOCH, |(clock, since)| clock.after(since.elapsed()))
+    }
+
+    async fn tick(&mut self) -> Result<bool> {
+        if self.clock.is_none() {
+            return Ok(true);
+        }
+        let now = self.now();
+        self.send(Msg::Tick(now)).await
+    }
+
+    /// Something from the engine; false = the screen is left.
+    async fn told(&mut self, message: Option<Result<FromEngine, WireError>>) -> Result<bool> {
+        let msg = match message {
+            Some(Ok(message)) => match message {
+                FromEngine::Hello(h) => {
+                    self.clock = Some((h.clock, Instant::now()));
+                    Msg::Hello(Box::new(ui::Hello {
+                        plan: h.plan,
+                        run_id: h.run_id,
+                        clocking: h.clock,
+                        read_only: h.role == Role::Observer,
+                        replay: h.replay,
+                        imitated: h.imitated,
+                        own_engine: self.leaving == Leaving::EndsEngine,
+                    }))
+                }
+                FromEngine::Event(e) => Msg::Event(e),
+                FromEngine::CaughtUp => {
+                    self.tick().await?;
+                    Msg::CaughtUp
+                }
+                FromEngine::Pulse(p) => Msg::Pulse(p),
+                FromEngine::Clock(clock) => {
+                    self.clock = Some((clock, Instant::now()));
+                    Msg::Clock(clock)
+                }
+                FromEngine::Answer { id, refused } => Msg::Answer { id, refused },
+                FromEngine::LogLength { which, lines } => Msg::LogLength { which, lines },
+                FromEngine::LogLines { which, from, lines } => Msg::LogLines { which, from, lines },
+                FromEngine::Replay(state) => Msg::Replay(state),
+                FromEngine::Bye { why } => Msg::Bye { why },
+                FromEngine::Durable(_) => return Ok(true),
+            },
+            Some(Err(e)) => Msg::Bye { why: format!("the engine was lost: {e}") },
+            None => Msg::Bye { why: "the engine has left".into() },
+        };
+        // An event's time is the engine's: the screen need not wait for a tick to know it.
+        self.send(msg).await
+    }
+
+    /// Gives the model a message and does what it asks; false = the screen is left.
+    async fn send(&mut self, msg: Msg) -> Result<bool> {
+        for ask in self.model.update(msg) {
+            match ask {
+                Ask::Leave => return Ok(false),
+                Ask::Suspend => self.suspend()?,
+                Ask::Redraw => {
+                    self.screen.redraw()?;
+                    self.model.touch();
+                }
+                Ask::Copy(text) => self.screen.copy(&text)?,
+                Ask::NextTheme => {
+                    self.looks.next();
+                    self.theme = self.looks.theme();
+                    self.model.touch();
+                }
+                Ask::Command { id, command } => self.say(&ToEngine::Command { id, command }).await,
+                Ask::LogLines { which, from, count } => self.say(&ToEngine::LogLines { which, from, count }).await,
+                Ask::Replay(control) => self.say(&ToEngine::Replay(control)).await,
+            }
+        }
+        Ok(true)
+    }
+
+    async fn say(&mut self, message: &ToEngine) {
+        // An engine that is gone says so by its stream's end.
+        if let Err(e) = self.to.send(message).await {
+            tracing::warn!("the engine was not told: {e}");
+        }
+    }
+
+    fn suspend(&mut self) -> Result<()> {
+        self.screen.suspend()?;
+        self.model.touch();
+        Ok(())
+    }
+
+    fn frame(&mut self) -> Result<()> {
+        self.model.take_dirty();
+        let (model, theme) = (&self.model, &self.theme);
+        self.screen.draw(|area, buf| ui::draw(model, theme, area, buf))?;
+        let outside = model.outside();
+        let share = match outside.share {
+            ui::Share::None => term::Share::None,
+            ui::Share::Going(n) => term::Share::Going(n),
+            ui::Share::Waiting(n) => term::Share::Waiting(n),
+            ui::Share::Failed(n) => term::Share::Failed(n),
+        };
+        self.screen.outside(&outside.title, share, outside.urgent.as_deref())?;
+        self.drawn = Instant::now();
+        Ok(())
+    }
+}
+
+/// Messages of a stream, read in a task of their own.
+fn incoming(read: ReadHalf<DuplexStream>) -> mpsc::Receiver<Result<FromEngine, WireError>> {
+    let (to, from) = mpsc::channel(QUEUE);
+    tokio::spawn(async move {
+        let mut reader = Reader::new(read);
+        loop {
+            let message = match reader.next::<FromEngine>().await {
+                Err(WireError::Closed) => return,
+                other => other,
+            };
+            let last = message.is_err();
+            if to.send(message).await.is_err() || last {
+                return;
+            }
+        }
+    });
+    from
 }

@@ -305,6 +305,7 @@ impl Engine {
             run_id: self.run_id.clone(),
             role: if self.read_only { Role::Observer } else { Role::Controller },
             clock: self.clock.clocking(),
+            imitated: self.info.imitated,
             plan: Box::new((*self.told.plan).clone()),
             replay: None,
         };

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::core::command::Refusal;
-use crate::core::event::Stamped;
+use crate::core::event::{Event, Stamped};
 use crate::core::log::Which;
 use crate::core::plan::Plan;
 use crate::core::watch::{Clocking, ReplayControl, ReplayState};
@@ -100,6 +100,11 @@ impl<W: AsyncWrite + Unpin> Player<W> {
             run_id: self.recording.run_id.clone(),
             role: Role::Observer,
             clock: self.clock(),
+            imitated: self
+                .recording
+                .events
+                .iter()
+                .any(|e| matches!(&e.event, Event::EngineStarted(i) if i.imitated)),
             plan: Box::new((*self.recording.plan).clone()),
             replay: Some(self.state()),
         };

@@ -31,6 +31,8 @@ pub struct Hello {
     pub run_id: String,
     pub role: Role,
     pub clock: Clocking,
+    /// Machines are imitated: the screen says so.
+    pub imitated: bool,
     pub plan: Box<Plan>,
     /// Set where a journal is played instead of a run driven.
     pub replay: Option<ReplayState>,

@@ -1,5 +1,7 @@
 //! Keys as they come: a thread of its own reads the terminal and is never waited for.
 
+use std::io;
+
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc;
 
@@ -44,6 +46,24 @@ pub fn read() -> mpsc::Receiver<Input> {
         tracing::error!("no thread for keys: {e}");
     }
     from
+}
+
+/// Waits for one key, where no screen is open; none where it is no letter or digit. To be called before `read`: two
+/// readers would take each other's keys.
+///
+/// # Errors
+/// There is no terminal, or it refuses.
+pub fn one_key() -> io::Result<Option<char>> {
+    crossterm::terminal::enable_raw_mode()?;
+    let key = loop {
+        match crossterm::event::read().map(translate) {
+            Ok(Some(Input::Key(key))) => break Ok(key.typed()),
+            Ok(_) => {}
+            Err(e) => break Err(e),
+        }
+    };
+    crossterm::terminal::disable_raw_mode()?;
+    key
 }
 
 fn translate(event: Event) -> Option<Input> {

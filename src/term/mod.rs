@@ -9,7 +9,7 @@ mod screen;
 mod signals;
 
 pub use escape::{Share, clipboard};
-pub use events::{Input, read};
+pub use events::{Input, one_key, read};
 pub use guard::{Guard, restore, restore_on_panic};
 pub use pace::Pace;
 pub use screen::Screen;
