@@ -522,14 +522,30 @@ fn a_machine_that_stays_away_ends_the_waiting_with_could_not_tell() {
 }
 
 #[test]
-fn old_blockers_are_checked_again_before_the_start() {
+fn old_blockers_are_proved_again_before_the_start() {
     let mut w = World::new();
     w.ready();
     w.pass(700);
-    assert!(w.command(Command::Start).unwrap_err().contains("more than ten minutes ago"));
-    w.command(Command::CheckAll).unwrap();
-    w.pass(5);
     w.command(Command::Start).unwrap();
+    assert_eq!((w.phase(), w.count("go.ps1")), (Phase::Checking, 0));
+    w.pass(5);
+    assert_eq!((w.phase(), w.count("go.ps1")), (Phase::Running, 1));
+    assert_eq!(w.decider.state().run.as_ref().unwrap().started_by, "j.doe");
+}
+
+#[test]
+fn a_blocker_that_came_up_since_keeps_the_run_from_starting() {
+    let mut w = World::new();
+    w.ready();
+    w.pass(700);
+    w.values.insert("A".into(), 1);
+    w.command(Command::Start).unwrap();
+    w.pass(5);
+    assert_eq!((w.phase(), w.count("go.ps1")), (Phase::Blocked, 0));
+    w.values.insert("A".into(), 0);
+    w.command(Command::RetryFailed).unwrap();
+    w.pass(5);
+    assert_eq!(w.phase(), Phase::Ready, "the wish to start is over");
 }
 
 #[test]

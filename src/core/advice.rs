@@ -3,11 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::command::{blockers, failed, fixable, keys_of, moment, plural};
+use super::command::{blockers, failed, fixable, keys_of, moment, plural, stale};
 use super::connection::Connection;
 use super::event::Outcome;
-use super::judge::is_stale;
-use super::plan::{Moment, Severity, Stage, StepKind};
+use super::plan::{Moment, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
 use super::state::{CommitState, State};
 use super::summary::{Usual, counts, duration, node_in_work, overdue, to_safe_point, usual};
@@ -135,15 +134,6 @@ fn blocked(state: &State, now: Timestamp) -> Advice {
 }
 
 fn ready(state: &State, now: Timestamp) -> Advice {
-    let stale = keys_of(state, Moment::Before)
-        .iter()
-        .filter(|k| state.plan.check(&k.check).is_some_and(|c| c.severity == Severity::Blocker))
-        .any(|k| state.verdict_of(k).is_none_or(|v| is_stale(&v.value, now)));
-    if stale {
-        return say("The blockers were checked more than ten minutes ago.")
-            .press(Suggest::CheckAll, "checks again before Start")
-            .urgent();
-    }
     let c = counts(state, now);
     let but = match (c.warn, c.waived) {
         (0, 0) => String::new(),
@@ -152,8 +142,9 @@ fn ready(state: &State, now: Timestamp) -> Advice {
         (w, v) => format!("; {} to look at, {v} waived", plural(w, "warning")),
     };
     let nodes = plural(state.plan.nodes.len(), "node");
+    let first = if stale(state, now).is_empty() { "" } else { "proves the blockers again, then " };
     say(format!("Every blocker passes{but}."))
-        .press(Suggest::Start, format!("starts the upgrade of {nodes} to {}", state.plan.target.version))
+        .press(Suggest::Start, format!("{first}starts the upgrade of {nodes} to {}", state.plan.target.version))
         .urgent()
 }
 

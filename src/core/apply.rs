@@ -91,12 +91,18 @@ impl State {
                 };
             }
 
+            Event::StartAsked => self.start_asked = Some(stamped.actor.clone()),
             Event::PhaseChanged { to, why } => {
+                // What came out of the checks decides: the wish does not outlive it.
+                if !matches!(to, Phase::Checking | Phase::Ready) {
+                    self.start_asked = None;
+                }
                 self.phase = to.clone();
                 self.phase_since = Some(at);
                 self.phase_why = why.clone();
             }
             Event::StartIntended { baseline } => {
+                self.start_asked = None;
                 let units = self.plan.nodes.iter().map(|n| (n.clone(), Unit::default())).collect();
                 self.run = Some(Run {
                     started_at: at,

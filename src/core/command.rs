@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Outcome, VerdictKey};
 use super::judge::is_stale;
 use super::name::NodeName;
-use super::plan::{Moment, StepKind};
+use super::plan::{Moment, Severity, StepKind};
 use super::run::{PauseReason, Phase};
 use super::state::{CommitState, State};
 
@@ -157,15 +157,6 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
         Command::Start => match &state.phase {
             Phase::Ready if state.run.is_some() => refuse("the run has started"),
             Phase::Ready => {
-                let stale = before_keys(state)
-                    .into_iter()
-                    .filter(|k| {
-                        state.plan.check(&k.check).is_some_and(|c| c.severity == super::plan::Severity::Blocker)
-                    })
-                    .any(|k| state.verdict_of(&k).is_none_or(|v| is_stale(&v.value, now)));
-                if stale {
-                    return refuse("the blockers were checked more than ten minutes ago: check again first");
-                }
                 if let Some(n) = state.plan.nodes.iter().find(|n| state.machines[*n].host.is_none()) {
                     return refuse(format!("{n} has not said what it runs"));
                 }
@@ -282,6 +273,15 @@ pub fn keys_of(state: &State, moment: Moment) -> Vec<VerdictKey> {
 /// Every readiness verdict.
 pub fn before_keys(state: &State) -> Vec<VerdictKey> {
     keys_of(state, Moment::Before)
+}
+
+/// Blockers whose facts are too old for a start: they are proved again before it.
+pub fn stale(state: &State, now: Timestamp) -> Vec<VerdictKey> {
+    before_keys(state)
+        .into_iter()
+        .filter(|k| state.plan.check(&k.check).is_some_and(|c| c.severity == Severity::Blocker))
+        .filter(|k| state.verdict_of(k).is_none_or(|v| is_stale(&v.value, now)))
+        .collect()
 }
 
 /// How many verdicts stand in the way of the start.

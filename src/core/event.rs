@@ -175,6 +175,9 @@ pub enum Event {
 
     #[serde(rename = "phase")]
     PhaseChanged { to: Phase, why: String },
+    /// A start was asked for, but the blockers were checked too long ago: they are proved again first.
+    #[serde(rename = "run.start.asked")]
+    StartAsked,
     #[serde(rename = "run.start.intent")]
     StartIntended { baseline: BTreeMap<NodeName, HostView> },
     #[serde(rename = "step.intent")]
@@ -253,6 +256,7 @@ impl Event {
             | ReportSeen { .. }
             | UnitChanged { .. }
             | OpSeen { .. }
+            | StartAsked
             | ProofTaken { .. } => Durability::Batch,
             EngineStarted(_)
             | PlanSealed(_)

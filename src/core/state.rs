@@ -43,6 +43,8 @@ pub struct State {
     pub storage: Option<Seen<StorageView>>,
     pub driver: Option<Seen<DriverView>>,
     pub report: Option<Seen<DriverReport>>,
+    /// Who asked for the start while the blockers are proved again for it.
+    pub start_asked: Option<String>,
     pub run: Option<Run>,
     pub proofs: BTreeMap<String, ProofState>,
     pub verdict: Option<RunVerdict>,
@@ -221,6 +223,7 @@ impl State {
             storage: None,
             driver: None,
             report: None,
+            start_asked: None,
             run: None,
             proofs: BTreeMap::new(),
             verdict: None,

@@ -94,6 +94,9 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             }
         }
         Event::PhaseChanged { to, why } => one(None, "run", Level::Info, who(&format!("{}: {why}", to.word()))),
+        Event::StartAsked => {
+            one(None, "run", Level::Info, who("start asked for: the blockers are proved again first"))
+        }
         Event::StartIntended { .. } => one(None, "run", Level::Info, who("start")),
         Event::StepIntended { step, op, attempt, node } => {
             let title = plan.step(step).map_or(step.as_str(), |s| &s.title);

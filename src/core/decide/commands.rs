@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Decider, Effect, Turn};
-use crate::core::command::{Command, Refusal, before_keys, failed, fix_node, fixable, moment};
+use crate::core::command::{Command, Refusal, before_keys, failed, fix_node, fixable, moment, stale};
 use crate::core::event::{Event, ReadKey, VerdictKey, Waiver};
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
@@ -59,15 +59,14 @@ impl Decider {
                 self.emit(turn, actor, Event::Waived(waiver), now);
             }
             Command::Start => {
-                let baseline: BTreeMap<NodeName, _> = self
-                    .state
-                    .plan
-                    .nodes
-                    .iter()
-                    .filter_map(|n| Some((n.clone(), self.state.machines.get(n)?.host.as_ref()?.value.clone())))
-                    .collect();
-                self.emit(turn, actor, Event::StartIntended { baseline }, now);
-                self.phase(turn, actor, Phase::Acquiring, "looking for another run", now);
+                let old = stale(&self.state, now);
+                if old.is_empty() {
+                    self.start(turn, actor, now);
+                } else {
+                    self.emit(turn, actor, Event::StartAsked, now);
+                    self.want(turn, actor, &old, "blockers before the start", now);
+                    self.phase(turn, actor, Phase::Checking, "proving the blockers again before the start", now);
+                }
             }
             Command::Pause => {
                 let name = self.state.plan.driver.name.clone();
@@ -165,6 +164,18 @@ impl Decider {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn start(&mut self, turn: &mut Turn, actor: &str, now: Timestamp) {
+        let baseline: BTreeMap<NodeName, _> = self
+            .state
+            .plan
+            .nodes
+            .iter()
+            .filter_map(|n| Some((n.clone(), self.state.machines.get(n)?.host.as_ref()?.value.clone())))
+            .collect();
+        self.emit(turn, actor, Event::StartIntended { baseline }, now);
+        self.phase(turn, actor, Phase::Acquiring, "looking for another run", now);
     }
 
     pub(super) fn phase(&mut self, turn: &mut Turn, actor: &str, to: Phase, why: &str, now: Timestamp) {

@@ -153,6 +153,9 @@ impl Decider {
             format!("{} in the way", crate::core::command::plural(blocking, "blocker"))
         };
         self.phase(turn, ENGINE, to, &why, now);
+        if let Some(actor) = self.state.start_asked.clone() {
+            self.start(turn, &actor, now);
+        }
     }
 
     /// Facts older than this say nothing about the moment: a proof needs what was read after the last node.
