@@ -224,6 +224,9 @@ fn commit(state: &State) -> Advice {
     let step = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind == StepKind::Commit);
     let Some(step) = step else { return say("") };
     let commit = state.run.as_ref().and_then(|r| r.commits.get(&step.id));
+    if state.commit_asked.is_some() {
+        return say(format!("{}: proving it once more.", step.title));
+    }
     match commit {
         Some(CommitState::Intended { .. }) => say(format!("{}: under way.", step.title)),
         Some(CommitState::Failed { message, .. }) => say(format!("{} failed: {message}", step.title))

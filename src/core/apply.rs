@@ -5,7 +5,8 @@ use super::name::NodeName;
 use super::plan::Stage;
 use super::run::{Phase, UnitState};
 use super::state::{
-    CheckState, CommitState, FixState, HISTORY, Machine, Passage, ProofState, Run, Seen, State, StepEnd, Unit,
+    CheckState, CommitAsked, CommitState, FixState, HISTORY, Machine, Passage, ProofState, Run, Seen, State,
+    StepEnd, Unit,
 };
 
 impl State {
@@ -211,12 +212,24 @@ impl State {
                 self.proofs.entry(step.clone()).or_default().asked_at = Some(at);
             }
             Event::ProofTaken { step, items } => {
+                if items.iter().any(|i| !i.holds) {
+                    self.commit_asked = None;
+                }
                 self.proofs.insert(
                     step.clone(),
                     ProofState { asked_at: None, taken: Some(Seen { at, value: items.clone() }) },
                 );
             }
+            Event::CommitAsked { step, typed, reason } => {
+                self.commit_asked = Some(CommitAsked {
+                    step: step.clone(),
+                    typed: typed.clone(),
+                    reason: reason.clone(),
+                    by: stamped.actor.clone(),
+                });
+            }
             Event::CommitIntended { step, op, reason, .. } => {
+                self.commit_asked = None;
                 if let Some(run) = &mut self.run {
                     run.commits.insert(
                         step.clone(),
@@ -231,6 +244,7 @@ impl State {
                 }
             }
             Event::CommitEnded { step, ok, message, .. } => {
+                self.commit_asked = None;
                 if let Some(run) = &mut self.run {
                     let state = if *ok {
                         CommitState::Done { at, message: message.clone() }
@@ -242,6 +256,7 @@ impl State {
                 }
             }
             Event::CommitDeferred { step } => {
+                self.commit_asked = None;
                 if let Some(run) = &mut self.run {
                     run.commits.insert(step.clone(), CommitState::Deferred { at });
                 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Outcome, VerdictKey};
+use super::event::{Outcome, ProofItem, VerdictKey};
 use super::judge::is_stale;
 use super::name::NodeName;
 use super::plan::{Moment, Severity, StepKind};
@@ -198,16 +198,11 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             if reason.trim().chars().count() < REASON_LEAST {
                 return refuse(format!("the reason needs {REASON_LEAST} characters"));
             }
-            let Some(proof) = state.proofs.get(step).and_then(|p| p.taken.as_ref()) else {
-                return refuse("it was not proved yet");
-            };
-            if let Some(item) = proof.value.iter().find(|i| !i.holds) {
-                return refuse(format!("not proved: {}", item.title));
+            // A proof that is old or absent is taken again before anything is done; a fresh one that fails says no.
+            match fresh_proof(state, step, now).and_then(|items| items.iter().find(|i| !i.holds)) {
+                Some(item) => refuse(format!("not proved: {}", item.title)),
+                None => Ok(()),
             }
-            if now.duration_since(proof.at).as_secs() > PROOF_FRESH_FOR {
-                return refuse("the proof is older than a minute: prove it again");
-            }
-            Ok(())
         }
         Command::Defer => match state.phase {
             Phase::AwaitingCommit => match open_commit_intent(state) {
@@ -217,6 +212,12 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             _ => refuse("nothing to leave for later"),
         },
     }
+}
+
+/// The proof of a step, where it is younger than a minute and no new one is on its way.
+pub fn fresh_proof<'a>(state: &'a State, step: &str, now: Timestamp) -> Option<&'a [ProofItem]> {
+    let proof = state.proofs.get(step).filter(|p| p.asked_at.is_none())?.taken.as_ref()?;
+    (now.duration_since(proof.at).as_secs() <= PROOF_FRESH_FOR).then_some(proof.value.as_slice())
 }
 
 fn commit_open(state: &State, step: &str) -> Result<(), Refusal> {
@@ -232,6 +233,9 @@ fn commit_open(state: &State, step: &str) -> Result<(), Refusal> {
     if first != step {
         let title = state.plan.step(first).map_or(first, |s| &s.title);
         return refuse(format!("first: {title}"));
+    }
+    if state.commit_asked.is_some() {
+        return refuse("it is being proved");
     }
     match state.run.as_ref().and_then(|r| r.commits.get(step)) {
         Some(CommitState::Intended { .. }) => refuse("it is being done"),

@@ -217,6 +217,9 @@ pub enum Event {
     ProofAsked { step: String },
     #[serde(rename = "proof.taken")]
     ProofTaken { step: String, items: Vec<ProofItem> },
+    /// An irreversible step was confirmed, but its proof is too old: it is proved again first.
+    #[serde(rename = "commit.asked")]
+    CommitAsked { step: String, typed: String, reason: String },
     #[serde(rename = "commit.intent")]
     CommitIntended { step: String, op: OpId, node: NodeName, typed: String, reason: String, proof: Vec<ProofItem> },
     #[serde(rename = "commit.done")]
@@ -257,6 +260,7 @@ impl Event {
             | UnitChanged { .. }
             | OpSeen { .. }
             | StartAsked
+            | CommitAsked { .. }
             | ProofTaken { .. } => Durability::Batch,
             EngineStarted(_)
             | PlanSealed(_)

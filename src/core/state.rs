@@ -47,6 +47,8 @@ pub struct State {
     pub start_asked: Option<String>,
     pub run: Option<Run>,
     pub proofs: BTreeMap<String, ProofState>,
+    /// An irreversible step that was confirmed and is proved again for it.
+    pub commit_asked: Option<CommitAsked>,
     pub verdict: Option<RunVerdict>,
 }
 
@@ -194,6 +196,15 @@ pub enum CommitState {
     },
 }
 
+/// A confirmation that waits for a fresh proof.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CommitAsked {
+    pub step: String,
+    pub typed: String,
+    pub reason: String,
+    pub by: String,
+}
+
 /// The last proof taken for a step.
 #[derive(Clone, Debug, PartialEq, Default, Serialize)]
 pub struct ProofState {
@@ -226,6 +237,7 @@ impl State {
             start_asked: None,
             run: None,
             proofs: BTreeMap::new(),
+            commit_asked: None,
             verdict: None,
         }
     }

@@ -181,6 +181,9 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let held = items.iter().filter(|i| i.holds).count();
             one(None, "proof", Level::Info, format!("{step}: {held} of {} hold", items.len()))
         }
+        Event::CommitAsked { step, .. } => {
+            one(None, "commit", Level::Info, who(&format!("{step} confirmed: proving it again first")))
+        }
         Event::CommitIntended { step, reason, .. } => {
             one(None, "commit", Level::Warning, who(&format!("{step}: {reason}")))
         }

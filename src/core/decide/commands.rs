@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Decider, Effect, Turn};
-use crate::core::command::{Command, Refusal, before_keys, failed, fix_node, fixable, moment, stale};
-use crate::core::event::{Event, ReadKey, VerdictKey, Waiver};
+use crate::core::command::{Command, Refusal, before_keys, failed, fix_node, fixable, fresh_proof, moment, stale};
+use crate::core::event::{Event, ProofItem, ReadKey, VerdictKey, Waiver};
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
 use crate::core::run::{PauseReason, Phase, RunVerdict};
@@ -113,37 +113,19 @@ impl Decider {
             }
             Command::Prove { step } => self.prove(turn, actor, step, now),
             Command::Commit { step, typed, reason } => {
-                let Some(s) = self.state.plan.step(step) else {
-                    return Err(Refusal("there is no such step".into()));
-                };
-                let script = s.script.clone().ok_or_else(|| Refusal("the step has no script".into()))?;
-                let place = s.on;
-                let node =
-                    self.machine_for(place).ok_or_else(|| Refusal("no machine answers for this step".into()))?;
-                let attempt = self.commit_attempt(step);
-                let op = self.op(step, &node, attempt);
-                let proof = self
-                    .state
-                    .proofs
-                    .get(step)
-                    .and_then(|p| p.taken.as_ref())
-                    .map(|p| p.value.clone())
-                    .unwrap_or_default();
-                self.emit(
-                    turn,
-                    actor,
-                    Event::CommitIntended {
-                        step: step.clone(),
-                        op: op.clone(),
-                        node: node.clone(),
-                        typed: typed.clone(),
-                        reason: reason.trim().to_owned(),
-                        proof,
-                    },
-                    now,
-                );
-                self.live.ops.insert(op.clone());
-                turn.effects.push(Effect::Run { op, node, script });
+                let reason = reason.trim();
+                let proof = fresh_proof(&self.state, step, now).map(<[_]>::to_vec);
+                match proof {
+                    Some(proof) => self.commit(turn, actor, step, typed, reason, proof, now)?,
+                    None => {
+                        let (step, typed) = (step.clone(), typed.clone());
+                        let asked = Event::CommitAsked { step: step.clone(), typed, reason: reason.to_owned() };
+                        self.emit(turn, actor, asked, now);
+                        if self.state.proofs.get(&step).is_none_or(|p| p.asked_at.is_none()) {
+                            self.prove(turn, actor, &step, now);
+                        }
+                    }
+                }
             }
             Command::Defer => {
                 let open: Vec<String> = self
@@ -247,6 +229,37 @@ impl Decider {
 
     pub(super) fn nodes_left(&self) -> usize {
         self.state.run.as_ref().map_or(0, |r| r.units.values().filter(|u| !u.state.is_good()).count())
+    }
+
+    /// The intent of an irreversible step, and the step.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn commit(
+        &mut self,
+        turn: &mut Turn,
+        actor: &str,
+        step: &str,
+        typed: &str,
+        reason: &str,
+        proof: Vec<ProofItem>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let s = self.state.plan.step(step).ok_or_else(|| Refusal("there is no such step".into()))?;
+        let script = s.script.clone().ok_or_else(|| Refusal("the step has no script".into()))?;
+        let place = s.on;
+        let node = self.machine_for(place).ok_or_else(|| Refusal("no machine answers for this step".into()))?;
+        let op = self.op(step, &node, self.commit_attempt(step));
+        let intent = Event::CommitIntended {
+            step: step.to_owned(),
+            op: op.clone(),
+            node: node.clone(),
+            typed: typed.to_owned(),
+            reason: reason.to_owned(),
+            proof,
+        };
+        self.emit(turn, actor, intent, now);
+        self.live.ops.insert(op.clone());
+        turn.effects.push(Effect::Run { op, node, script });
+        Ok(())
     }
 
     fn commit_attempt(&self, step: &str) -> u32 {

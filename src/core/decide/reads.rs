@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Decider, Effect, Turn, after, seconds};
-use crate::core::command::{before_keys, blockers, keys_of};
+use crate::core::command::{Refusal, before_keys, blockers, keys_of};
 use crate::core::connection::Connection;
 use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome, ReadKey};
 use crate::core::name::{NodeName, OpId};
@@ -181,7 +181,15 @@ impl Decider {
                 .any(|k| self.state.reads.get(&k).is_none_or(|r| r.is_open()));
             if !open {
                 let items = self.judge.proof(&self.state, &step);
-                self.emit(turn, ENGINE, Event::ProofTaken { step, items }, now);
+                self.emit(turn, ENGINE, Event::ProofTaken { step: step.clone(), items: items.clone() }, now);
+                if let Some(asked) = self.state.commit_asked.clone().filter(|a| a.step == step) {
+                    let done = self.commit(turn, &asked.by, &step, &asked.typed, &asked.reason, items, now);
+                    if let Err(Refusal(message)) = done {
+                        // Nothing was sent: a person is told, and may confirm again.
+                        let op = self.op(&step, &NodeName::new("none"), 0);
+                        self.emit(turn, ENGINE, Event::CommitEnded { step, op, ok: false, message }, now);
+                    }
+                }
             }
         }
     }
