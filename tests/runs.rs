@@ -172,6 +172,13 @@ async fn the_demonstration_ends_proved() {
         assert_eq!(s.unit(node).unwrap().state, UnitState::Done);
         assert_eq!(s.machines[node].build(), Some(s.plan.target.build));
     }
+    // A node is done when it is proved, not when the run is over: before the next one goes dark.
+    let when = |node: &str, state: UnitState| {
+        let is = |e: &&Stamped| matches!(&e.event, Event::UnitChanged { node: n, to, .. } if n.as_str() == node && *to == state);
+        v.events.iter().find(is).map(|e| e.seq).unwrap_or_else(|| panic!("{node} was never {state:?}"))
+    };
+    assert!(when("HCI-N1", UnitState::Done) < when("HCI-N2", UnitState::Offline));
+    assert!(when("HCI-N3", UnitState::Done) < when("HCI-N4", UnitState::Offline));
     let after = s.plan.checks.iter().filter(|c| c.moment == Moment::After).flat_map(|c| s.verdict_keys(&c.id));
     for key in after {
         assert_eq!(s.verdict_of(&key).map(|v| v.value.outcome), Some(Outcome::Pass), "{key:?}");

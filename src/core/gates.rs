@@ -68,17 +68,16 @@ fn quorum(state: &State) -> Gate {
 fn storage(state: &State) -> Gate {
     let (open, why) = match &state.storage {
         None => (false, "storage has not been read yet".to_owned()),
-        Some(s) if s.value.open => (true, "in sync".to_owned()),
         Some(s) if s.value.in_danger() => (false, format!("in danger: {}", s.value.virtual_disks.join(", "))),
         Some(s) if !s.value.jobs.is_empty() => (
             false,
             format!("{} left to copy; do not remove drives or restart machines", bytes(s.value.bytes_left)),
         ),
+        Some(s) if s.value.in_sync() && s.value.units.is_empty() => (true, "in sync".to_owned()),
         Some(s) => {
             let mut rows: Vec<&str> = s.value.virtual_disks.iter().map(String::as_str).collect();
             rows.extend(s.value.units.iter().map(String::as_str));
-            rows.extend(s.value.nodes_not_up.iter().map(String::as_str));
-            (false, if rows.is_empty() { "not healthy".to_owned() } else { rows.join(", ") })
+            (false, rows.join(", "))
         }
     };
     Gate { id: "storage", title: "Storage", open, why, since: state.storage.as_ref().map(|s| s.at) }

@@ -84,6 +84,12 @@ impl StorageView {
             && self.nodes_not_up == other.nodes_not_up
     }
 
+    /// Every copy is up to date: nothing is being repaired and every virtual disk is healthy. A node that is drained right
+    /// now does not change that.
+    pub fn in_sync(&self) -> bool {
+        self.jobs.is_empty() && self.virtual_disks.is_empty()
+    }
+
     /// A disk that lost its redundancy or is detached: everything stops (run-safety-model 9.1).
     pub fn in_danger(&self) -> bool {
         self.virtual_disks.iter().any(|d| d.contains("NoRedundancy") || d.contains("Detached"))

@@ -107,7 +107,7 @@ impl Decider {
             return (state, format!("waits for {other}"));
         }
         let first = nodes.iter().find(|n| self.state.unit(n).is_some_and(|u| !u.state.is_final()));
-        let closed = self.state.storage.as_ref().is_some_and(|s| !s.value.open);
+        let closed = self.state.storage.as_ref().is_some_and(|s| !s.value.in_sync());
         if staged && first == Some(node) && closed {
             return (UnitState::Gate, "waits for the storage to be in sync".into());
         }
@@ -202,7 +202,7 @@ impl Decider {
         let storage_key = ReadKey { group: self.state.plan.driver.storage.clone(), node: None };
         let fresh = self.fresh_at(&storage_key).is_some_and(|at| at > cluster.at);
         match &self.state.storage {
-            Some(s) if fresh && s.value.open => {
+            Some(s) if fresh && s.value.in_sync() => {
                 (UnitState::Done, format!("build {}, Up, storage in sync", host.build))
             }
             Some(s) if fresh && s.value.in_danger() => {
