@@ -10,5 +10,6 @@ pub mod link;
 pub mod logs;
 pub mod remote;
 pub mod runbook;
+pub mod term;
 pub mod theme;
 pub mod ui;

@@ -36,23 +36,36 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
-    let note = model.note.as_ref().map(|n| {
-        let role = if n.refused { Role::Refused } else { Role::Advice };
-        let sign = if n.refused { theme.glyphs().attention } else { theme.glyphs().done };
-        Line::styled(format!("{sign} {}", n.text), theme.style(role))
-    });
-    let room = usize::from(area.height) - usize::from(note.is_some() && area.height > 1);
-    let mut lines = sentence(model, theme, area.width as usize, room);
-    match note {
-        Some(note) if area.height > 1 => lines.push(note),
-        Some(note) => lines = vec![note],
-        None if lines.len() < room => lines.extend(safety(model, theme)),
-        None => {}
+    let notes = note(model, theme, area);
+    // A note takes the place of as much of the advice as it needs.
+    let room = usize::from(area.height) - notes.len();
+    let mut lines = if room > 0 { sentence(model, theme, area.width as usize, room) } else { Vec::new() };
+    if notes.is_empty() && lines.len() < room {
+        lines.extend(safety(model, theme));
     }
+    lines.extend(notes);
     for (line, y) in lines.iter().zip(area.top()..area.bottom()) {
         let rect = Rect { y, height: 1, ..area };
         row::draw(theme, rect, buf, line, &Line::default());
     }
+}
+
+/// What was just said, where something was, in the rows there are.
+fn note(model: &Model, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
+    let Some(n) = &model.note else { return Vec::new() };
+    let g = theme.glyphs();
+    let (sign, role) = if n.refused { (g.attention, Role::Refused) } else { (g.done, Role::Advice) };
+    let mut lines = text::wrap(&n.text, usize::from(area.width).saturating_sub(2).max(1));
+    let rows = usize::from(area.height);
+    if lines.len() > rows {
+        let rest = lines.split_off(rows - 1).join(" ");
+        lines.push(text::clip(&rest, usize::from(area.width).saturating_sub(2), g.ellipsis));
+    }
+    let drawn = |(i, line): (usize, String)| {
+        let sign = if i == 0 { sign } else { " " };
+        Line::styled(format!("{sign} {line}"), theme.style(role))
+    };
+    lines.into_iter().enumerate().map(drawn).collect()
 }
 
 /// The advice, broken into so many rows at most.
@@ -83,8 +96,8 @@ fn sentence(model: &Model, theme: &Theme, width: usize, rows: usize) -> Vec<Line
     let mut lines = text::wrap(format!("{} {tail}", advice.text).trim_end(), width);
     if lines.len() > rows {
         let mut said = text::wrap(&advice.text, width);
-        if said.len() > rows || (said.len() == rows && !tail.is_empty()) {
-            // The sentence alone is too long: its end gives way, the key stays.
+        if text::width(&tail) <= width / 2 {
+            // The end of the sentence gives way, the key stays.
             let room = width.saturating_sub(text::width(&tail) + 1);
             let rest = said.split_off(rows.max(1) - 1).join(" ");
             said.push(format!("{} {tail}", text::clip(&rest, room, ellipsis)));

@@ -8,6 +8,7 @@ use super::layout::{Class, LEAST, Layout, Pane, Wants, layout};
 use super::model::Model;
 use super::overlays::{CheckView, Overlay, Page};
 use super::widgets::frame::Frame;
+use super::widgets::row::clip_line;
 use super::widgets::text;
 use super::{advice, footer, header, panes};
 use crate::theme::{Glyphs, Role, Theme};
@@ -94,7 +95,8 @@ fn details(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let width = inner.width.saturating_sub(2);
     let Some(doc) = of.text(model, theme, width as usize) else { return };
     for (line, y) in doc.lines.iter().zip(inner.top()..inner.bottom()) {
-        buf.set_line(inner.x + 1, y, line, width);
+        let line = clip_line(line, width as usize, theme.glyphs().ellipsis);
+        buf.set_line(inner.x + 1, y, &line, width);
     }
 }
 

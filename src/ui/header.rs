@@ -244,7 +244,7 @@ fn labels(model: &Model, theme: &Theme) -> Vec<Row> {
     } else if m.scale != 1.0 {
         out.push(format!("LAB {times}{}", speed(m.scale)));
     }
-    if m.read_only {
+    if m.read_only && m.replay.is_none() {
         out.push("READ-ONLY".into());
     }
     if model.gone.is_some() {

@@ -3,4 +3,10 @@
 #[path = "../fixtures/mod.rs"]
 mod fixtures;
 
+mod dump;
+mod keys;
 mod peek;
+mod random;
+mod shown;
+mod sizes;
+mod speed;

@@ -201,7 +201,9 @@ impl Commit {
         let Some(step) = state.plan.step(&self.step) else { return };
         let theme = doc.theme;
         let proof = state.proofs.get(&self.step);
-        let reading = proof.is_some_and(|p| p.asked_at.is_some());
+        let taken = proof.and_then(|p| p.taken.as_ref()).map(|t| t.at);
+        // Asked for, by the engine's word or not answered yet.
+        let reading = proof.is_some_and(|p| p.asked_at.is_some()) || self.asked_at > taken;
         let head = match (proof.and_then(|p| p.taken.as_ref()), reading) {
             (Some(t), false) => format!("Proved {} ago:", time::ago(t.at, model.now)),
             (Some(t), true) => format!("Proved {} ago, being read again:", time::ago(t.at, model.now)),

@@ -89,20 +89,23 @@ fn sentence(text: &str) -> String {
 }
 
 fn write_nodes(state: &State, run: &Run, doc: &mut Doc) {
+    // The first that has no room is left out, and all after it.
     const STAGES: [(Stage, &str); 5] = [
         (Stage::Draining, "drain"),
         (Stage::Installing, "install"),
         (Stage::Restarting, "restart"),
-        (Stage::Returning, "return"),
         (Stage::Resync, "resync"),
+        (Stage::Returning, "return"),
     ];
     let theme = doc.theme;
     let widest = state.plan.nodes.iter().map(|n| text::width(n.as_str())).max().unwrap_or(4).clamp(4, 24);
+    let room = doc.width.saturating_sub(4 + widest + 1 + 13 + 7 + 8) / 8;
+    let stages = &STAGES[..room.min(STAGES.len())];
     doc.heading("Nodes");
     let mut head = Row::new();
     head.gap(4).cell(theme, "", widest, Role::Muted).cell(theme, "", 12, Role::Muted);
     head.number(theme, "build", 6, Role::Muted).number(theme, "total", 7, Role::Muted);
-    STAGES.iter().for_each(|(_, name)| {
+    stages.iter().for_each(|(_, name)| {
         head.number(theme, name, 7, Role::Muted);
     });
     doc.row(head);
@@ -116,8 +119,8 @@ fn write_nodes(state: &State, run: &Run, doc: &mut Doc) {
             .cell(theme, unit.state.word(), 12, Role::Text)
             .number(theme, &build.map_or_else(String::new, |b| b.to_string()), 6, Role::Text)
             .number(theme, &away(unit).map_or_else(String::new, duration), 7, Role::Strong);
-        for (stage, _) in STAGES {
-            let took = spent(unit, stage).filter(|s| *s > 0).map_or_else(String::new, |s| duration(s as i64));
+        for (stage, _) in stages {
+            let took = spent(unit, *stage).filter(|s| *s > 0).map_or_else(String::new, |s| duration(s as i64));
             row.number(theme, &took, 7, Role::Text);
         }
         doc.row(row);

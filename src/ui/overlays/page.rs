@@ -10,7 +10,7 @@ use crate::theme::{Role, Theme};
 use crate::ui::model::Model;
 use crate::ui::signs::Sign;
 use crate::ui::widgets::frame::Frame;
-use crate::ui::widgets::row::Row;
+use crate::ui::widgets::row::{Row, clip_line};
 
 /// Widest text: longer lines are hard to read.
 const WIDEST: u16 = 112;
@@ -98,6 +98,7 @@ pub fn draw(overlay: &Overlay, model: &Model, theme: &Theme, frame: Rect, buf: &
     };
     let inner = border.draw(theme, area, buf);
     for (line, y) in doc.lines.iter().skip(top).zip(inner.top()..inner.bottom()) {
-        buf.set_line(inner.x + 1, y, line, inner.width.saturating_sub(2));
+        let room = inner.width.saturating_sub(2);
+        buf.set_line(inner.x + 1, y, &clip_line(line, room as usize, theme.glyphs().ellipsis), room);
     }
 }

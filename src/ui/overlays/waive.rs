@@ -147,7 +147,7 @@ impl Waive {
             Role::Text,
         );
         doc.blank();
-        let fields = room.saturating_sub(11);
+        let fields = room.saturating_sub(12);
         doc.spans("Reason", field::spans(theme, &self.reason, fields, self.focus == Focus::Reason));
         doc.spans("Hours", field::spans(theme, &self.hours, 5.min(fields), self.focus == Focus::Hours));
         doc.blank();

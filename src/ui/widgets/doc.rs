@@ -7,7 +7,7 @@ use super::text;
 use crate::theme::{Role, Theme};
 
 /// Columns of the labels.
-const LABEL: usize = 11;
+const LABEL: usize = 12;
 
 /// A text in the making.
 pub struct Doc<'t> {
