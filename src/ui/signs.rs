@@ -3,6 +3,7 @@
 use crate::core::event::Outcome;
 use crate::core::gates::Gate;
 use crate::core::run::{Phase, UnitState};
+use crate::core::state::State;
 use crate::theme::{Glyphs, Role};
 use crate::ui::model::Model;
 
@@ -59,11 +60,17 @@ pub fn urgent(g: &Glyphs, model: &Model) -> Sign {
     }
 }
 
-/// Of a gate. One that is closed for a reason that passes by itself is no alarm.
-pub fn gate(g: &Glyphs, gate: &Gate, in_work: bool) -> Sign {
-    match (gate.open, gate.since) {
+/// Of a gate. One that is closed because nothing was read yet, or for a reason that passes by itself, is no alarm.
+pub fn gate(g: &Glyphs, state: &State, gate: &Gate, in_work: bool) -> Sign {
+    let seen = |n| state.machines.get(n).is_some_and(|m| m.cluster.is_some());
+    let read = match gate.id {
+        "previous-node" => true,
+        "quorum" => state.plan.nodes.iter().all(seen),
+        _ => gate.since.is_some(),
+    };
+    match (gate.open, read) {
         (true, _) => (g.done, Role::Done),
-        (false, None) if gate.id != "previous-node" => (g.unknown, Role::Waiting),
+        (false, false) => (g.unknown, Role::Waiting),
         (false, _) if in_work => (g.paused, Role::Waiting),
         (false, _) => (g.attention, Role::Attention),
     }

@@ -120,7 +120,9 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     for (i, y) in (top..entries.len()).zip(inner.top()..inner.bottom()) {
         let rect = Rect { y, height: 1, ..inner };
         match &entries[i] {
-            Entry::Line(line) => row::draw(theme, rect, buf, line, &Line::default()),
+            Entry::Line(line) => {
+                row::draw(theme, rect, buf, line, &Line::default());
+            }
             Entry::Machine(node) => {
                 let (left, right) = machine(model, state, theme, &columns, node);
                 row::draw(theme, rect, buf, &left, &right);
@@ -182,7 +184,7 @@ fn entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Vec<Ent
         out.push(heading("Cluster"));
         for gate in model.derived().map(|d| d.gates.as_slice()).unwrap_or_default() {
             if gate.id != "previous-node" {
-                out.extend(gate_lines(theme, gate, width).into_iter().map(Entry::Line));
+                out.extend(gate_lines(theme, state, gate, width).into_iter().map(Entry::Line));
             }
         }
     }
@@ -190,14 +192,14 @@ fn entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Vec<Ent
 }
 
 /// A gate in so many columns: what it saw goes below its title where it does not fit beside it, and away where all is well.
-fn gate_lines(theme: &Theme, gate: &Gate, width: usize) -> Vec<Line<'static>> {
-    let wide = gate_line(theme, gate, false, 14);
-    let whole = gate_line(theme, gate, false, text::width(gate.title));
+fn gate_lines(theme: &Theme, state: &State, gate: &Gate, width: usize) -> Vec<Line<'static>> {
+    let wide = gate_line(theme, state, gate, false, 14);
+    let whole = gate_line(theme, state, gate, false, text::width(gate.title));
     if let Some(line) = [wide, whole].into_iter().find(|l| l.width() <= width) {
         return vec![line];
     }
     let mut title = Row::new();
-    title.sign(theme, signs::gate(theme.glyphs(), gate, false)).add(gate.title, theme.style(Role::Text));
+    title.sign(theme, signs::gate(theme.glyphs(), state, gate, false)).add(gate.title, theme.style(Role::Text));
     let mut out = vec![title.line()];
     if !gate.open {
         let style = theme.style(Role::Muted);
@@ -208,9 +210,9 @@ fn gate_lines(theme: &Theme, gate: &Gate, width: usize) -> Vec<Line<'static>> {
 }
 
 /// One gate: sign, what it watches in so many columns, what it saw.
-pub fn gate_line(theme: &Theme, gate: &Gate, in_work: bool, title: usize) -> Line<'static> {
+pub fn gate_line(theme: &Theme, state: &State, gate: &Gate, in_work: bool, title: usize) -> Line<'static> {
     let mut row = Row::new();
-    row.sign(theme, signs::gate(theme.glyphs(), gate, in_work))
+    row.sign(theme, signs::gate(theme.glyphs(), state, gate, in_work))
         .cell(theme, gate.title, title, Role::Text)
         .add(gate.why.clone(), theme.style(Role::Muted));
     row.line()

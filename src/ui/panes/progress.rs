@@ -43,16 +43,26 @@ struct Entry {
     right: Line<'static>,
 }
 
-/// Rows that the pane would like at a width, borders included.
-pub fn wanted(model: &Model, state: &State, width: u16) -> u16 {
-    if state.run.is_none() {
-        return (plan::lines(state, &Theme::default(), width.saturating_sub(2) as usize).len() + 2) as u16;
-    }
-    let theme = Theme::default();
+/// Rows that the pane would like at a width, borders included. Asked for after every message: counted, not drawn.
+pub fn wanted(state: &State, width: u16) -> u16 {
     let inner = width.saturating_sub(2) as usize;
-    let rows =
-        node_entries(model, state, &theme, inner).len() + foot(model, state, &theme, inner, Foot::Full).len();
+    let rows = if state.run.is_none() {
+        plan::lines(state, &Theme::default(), inner).len()
+    } else {
+        let units = state.plan.nodes.iter().filter_map(|n| state.unit(n));
+        let nodes: usize = units.map(|u| if is_busy(u) { 3 } else { 1 }).sum();
+        let gates = if state.phase.is_terminal() { 0 } else { GATES + 1 };
+        nodes + usize::from(inner >= TABLE_FROM) + 2 + gates + state.plan.steps.len()
+    };
     (rows + 2).min(usize::from(u16::MAX)) as u16
+}
+
+/// Gates there are.
+const GATES: usize = 4;
+
+/// A node whose stages are shown below it.
+fn is_busy(unit: &Unit) -> bool {
+    (unit.state.in_work() || unit.state.is_bad()) && !unit.track.is_empty()
 }
 
 /// Draws it.
@@ -131,7 +141,7 @@ fn node_entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Ve
             out.push(Entry { owner: Owner::Node(node.clone()), first, label, left, right });
         };
         let mut row = head(model, state, theme, node, unit, names);
-        let busy = (unit.state.in_work() || unit.state.is_bad()) && !unit.track.is_empty();
+        let busy = is_busy(unit);
         if table {
             table_cells(model, state, theme, unit, &mut row);
             push(true, row.line(), Line::default());
@@ -335,7 +345,7 @@ fn gate_list(model: &Model, state: &State, theme: &Theme) -> Vec<Line<'static>> 
     let in_work = in_work(state);
     let line = |gate| {
         let mut row = Row::new();
-        row.spans.extend(super::nodes::gate_line(theme, gate, in_work, 14).spans);
+        row.spans.extend(super::nodes::gate_line(theme, state, gate, in_work, 14).spans);
         row.line()
     };
     gates.iter().map(line).collect()
@@ -349,7 +359,7 @@ fn gate_row(model: &Model, state: &State, theme: &Theme) -> Line<'static> {
     // That the node before is not done is no news while it is in work.
     for gate in gates.iter().filter(|gate| !in_work || gate.id != "previous-node") {
         row.gap(1)
-            .sign(theme, signs::gate(theme.glyphs(), gate, in_work))
+            .sign(theme, signs::gate(theme.glyphs(), state, gate, in_work))
             .add(gate.title, theme.style(Role::Text));
         if !gate.open && gate.id != "previous-node" {
             let why = gate.why.split(';').next().unwrap_or_default();
