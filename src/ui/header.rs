@@ -104,7 +104,9 @@ fn pieces(model: &Model, theme: &Theme) -> Vec<Piece> {
                     worth: 3,
                     right: true,
                 });
-                if let Some((from, to)) = model.derived().and_then(|d| d.eta) {
+                // Less than a minute is no forecast.
+                let eta = model.derived().and_then(|d| d.eta).filter(|(_, to)| time::since(model.now, *to) > 60);
+                if let Some((from, to)) = eta {
                     let dash = theme.glyphs().dash;
                     let ends = format!("{}{dash}{}", time::short(from, model.now), time::hm(to));
                     let long = row(theme, format!("ends {ends} UTC"), Role::Text);
