@@ -178,13 +178,13 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
     if state.run.is_some() {
         let (done, of) = nodes_done(state);
         part(format!("{done} of {of}"), Role::Strong);
-        let attention = attention(state, model);
-        if attention > 0 {
-            part(
-                format!("{} {}", attention, if attention == 1 { "needs you" } else { "need you" }),
-                Role::Attention,
-            );
-        }
+    }
+    let waiting = attention(state, model);
+    if waiting > 0 {
+        let need = if waiting == 1 { "needs you" } else { "need you" };
+        part(format!("{waiting} {need}"), Role::Attention);
+    }
+    if state.run.is_some() {
         return row;
     }
     match &state.phase {
@@ -210,7 +210,7 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
                 part(format!("{} waived", c.waived), Role::Attention);
             }
         }
-        Phase::Draft => part("not checked yet".into(), Role::Muted),
+        Phase::Draft if waiting == 0 => part("not checked yet".into(), Role::Muted),
         _ => {}
     }
     row
