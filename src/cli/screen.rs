@@ -168,7 +168,7 @@ impl Viewer {
             tokio::select! {
                 biased;
                 signal = signals.recv() => match signal {
-                    Some(Signal::Suspend) => self.suspend()?,
+                    Some(Signal::Suspend) => self.suspend().await?,
                     Some(Signal::End) | None => return Ok(()),
                 },
                 input = keys.recv() => {
@@ -276,7 +276,7 @@ impl Viewer {
         for ask in self.model.update(msg) {
             match ask {
                 Ask::Leave => return Ok(false),
-                Ask::Suspend => self.suspend()?,
+                Ask::Suspend => self.suspend().await?,
                 Ask::Redraw => {
                     self.screen.redraw()?;
                     self.model.touch();
@@ -302,8 +302,8 @@ impl Viewer {
         }
     }
 
-    fn suspend(&mut self) -> Result<()> {
-        self.screen.suspend()?;
+    async fn suspend(&mut self) -> Result<()> {
+        self.screen.suspend().await?;
         self.model.touch();
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! The advice line: one sentence, what stands between you and the next phase, and what to do. Never empty while something
 //! waits for a person.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::command::{blockers, failed, fixable, keys_of, moment, plural, stale};
@@ -99,28 +101,30 @@ fn checking(state: &State, now: Timestamp) -> Advice {
 
 fn blocked(state: &State, now: Timestamp) -> Advice {
     let n = blockers(state, now);
-    let fix = fixable(state);
-    let fixed = fix.iter().filter(|(k, _)| state.blocks(k, now)).count();
     let head = format!("{} before Start.", capital(&plural(n, "blocker")));
-    if fixed > 0 {
-        let mut titles: Vec<String> = Vec::new();
-        for (k, node) in fix.iter().filter(|(k, _)| state.blocks(k, now)) {
-            if let Some(c) = state.plan.check(&k.check).and_then(|c| c.fix.as_ref()) {
-                let text = format!("{} on {node}", c.changes);
-                if !titles.contains(&text) {
-                    titles.push(text);
-                }
+    let blocking = |k: &super::event::VerdictKey| state.blocks(k, now);
+    let fix: Vec<_> = fixable(state).into_iter().filter(|(k, _)| blocking(k)).collect();
+    let mended: BTreeSet<&str> = fix.iter().map(|(k, _)| k.check.as_str()).collect();
+    if !mended.is_empty() {
+        let mut what: Vec<(String, Vec<&str>)> = Vec::new();
+        for (k, node) in &fix {
+            let Some(f) = state.plan.check(&k.check).and_then(|c| c.fix.as_ref()) else { continue };
+            match what.iter_mut().find(|(changes, _)| *changes == f.changes) {
+                Some((_, nodes)) if nodes.contains(&node.as_str()) => {}
+                Some((_, nodes)) => nodes.push(node.as_str()),
+                None => what.push((f.changes.clone(), vec![node.as_str()])),
             }
         }
-        let which = match (fixed, n) {
+        let what: Vec<String> = what.iter().map(|(c, nodes)| format!("{c} on {}", nodes.join(", "))).collect();
+        let which = match (mended.len(), n) {
             (f, n) if f == n && n == 1 => "fixes it".to_owned(),
             (f, n) if f == n && n == 2 => "fixes both".to_owned(),
             (f, n) if f == n => format!("fixes all {n}"),
             (f, _) => format!("fixes {f} of them"),
         };
-        return say(head).press(Suggest::FixAll, format!("{which}: {}", titles.join(", "))).urgent();
+        return say(head).press(Suggest::FixAll, format!("{which}: {}", what.join("; "))).urgent();
     }
-    let first = keys_of(state, Moment::Before).into_iter().find(|k| state.blocks(k, now));
+    let first = keys_of(state, Moment::Before).into_iter().find(|k| blocking(k));
     let Some(check) = first.as_ref().and_then(|k| state.plan.check(&k.check)) else { return say(head).urgent() };
     let tell = first.as_ref().and_then(|k| state.verdict_of(k)).map(|v| v.value.outcome);
     if tell == Some(Outcome::CouldNotTell) {

@@ -288,9 +288,10 @@ pub fn stale(state: &State, now: Timestamp) -> Vec<VerdictKey> {
         .collect()
 }
 
-/// How many verdicts stand in the way of the start.
+/// How many checks stand in the way of the start; each counts once, however many nodes it fails on.
 pub fn blockers(state: &State, now: Timestamp) -> usize {
-    before_keys(state).iter().filter(|k| state.blocks(k, now)).count()
+    let checks = state.plan.checks.iter().filter(|c| c.moment == Moment::Before);
+    checks.filter(|c| state.verdict_keys(&c.id).iter().any(|k| state.blocks(k, now))).count()
 }
 
 /// Verdicts of the current moment that are not good.

@@ -13,6 +13,8 @@ pub struct Gate {
     /// What it watches, in a few words.
     pub title: &'static str,
     pub open: bool,
+    /// False = not read yet: closed, but nobody knows.
+    pub known: bool,
     /// What it saw, one sentence.
     pub why: String,
     /// When that was first seen.
@@ -44,7 +46,8 @@ fn foreign(state: &State) -> Gate {
             (None, _) => (false, format!("{name} says {}", s.value.state)),
         },
     };
-    Gate { id: "foreign", title: "No other run", open, why, since: state.driver.as_ref().map(|d| d.at) }
+    let known = state.driver.is_some();
+    Gate { id: "foreign", title: "No other run", open, known, why, since: state.driver.as_ref().map(|d| d.at) }
 }
 
 fn quorum(state: &State) -> Gate {
@@ -62,7 +65,14 @@ fn quorum(state: &State) -> Gate {
     } else {
         format!("{} of {} Up; {}", nodes.len() - away.len(), nodes.len(), away.join(", "))
     };
-    Gate { id: "quorum", title: "Nodes", open, why, since: seen.iter().map(|(_, c)| c.at).max() }
+    Gate {
+        id: "quorum",
+        title: "Nodes",
+        open,
+        known: unread == 0,
+        why,
+        since: seen.iter().map(|(_, c)| c.at).max(),
+    }
 }
 
 fn storage(state: &State) -> Gate {
@@ -80,7 +90,8 @@ fn storage(state: &State) -> Gate {
             (false, rows.join(", "))
         }
     };
-    Gate { id: "storage", title: "Storage", open, why, since: state.storage.as_ref().map(|s| s.at) }
+    let known = state.storage.is_some();
+    Gate { id: "storage", title: "Storage", open, known, why, since: state.storage.as_ref().map(|s| s.at) }
 }
 
 fn previous(state: &State) -> Gate {
@@ -96,7 +107,7 @@ fn previous(state: &State) -> Gate {
     } else {
         format!("{} is not proved yet", busy.join(", "))
     };
-    Gate { id: "previous-node", title: "Previous node", open: busy.is_empty(), why, since: None }
+    Gate { id: "previous-node", title: "Previous node", open: busy.is_empty(), known: true, why, since: None }
 }
 
 /// `645 GiB`, `12 MiB`, `0 B`: whole units, for people.

@@ -171,7 +171,8 @@ impl Judge {
                     };
                     let mut rows = Vec::with_capacity(all.len());
                     for n in all {
-                        let mut row = one(Some(n.clone()))?.clone();
+                        // Which of them it was matters where several are judged as one.
+                        let mut row = one(Some(n.clone())).map_err(|why| format!("{n}: {why}"))?.clone();
                         if let Json::Object(o) = &mut row {
                             o.insert("node".into(), json!(n));
                         }
@@ -196,7 +197,6 @@ pub fn target(plan: &Plan) -> Json {
 }
 
 fn facts<'a>(state: &'a State, group: &str, node: Option<NodeName>) -> Result<&'a Json, String> {
-    let on = node.as_ref().map_or_else(String::new, |n| format!("{n}: "));
     match state.reads.get(&ReadKey { group: group.to_owned(), node }) {
         Some(Reading { answer: Some(Answer::Facts(json)), .. }) => Ok(json),
         Some(Reading { answer: Some(Answer::Failed(f)), .. }) => {
@@ -207,9 +207,9 @@ fn facts<'a>(state: &'a State, group: &str, node: Option<NodeName>) -> Result<&'
                 FailureKind::NotSent => "not reached",
                 FailureKind::Misshapen => "unreadable answer",
             };
-            Err(format!("{on}{how}: {}", f.message))
+            Err(format!("{how}: {}", f.message))
         }
-        _ => Err(format!("{on}{group} was not read")),
+        _ => Err(format!("{group} was not read")),
     }
 }
 

@@ -126,9 +126,9 @@ impl Screen {
     ///
     /// # Errors
     /// The terminal could not be taken again.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub async fn suspend(&mut self) -> io::Result<()> {
         self.guard = None;
-        super::signals::stop_until_continued();
+        super::signals::stop_until_continued().await;
         self.guard = Some(take_again()?);
         self.title.clear();
         self.share = Share::None;

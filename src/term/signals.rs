@@ -52,11 +52,18 @@ pub fn listen() -> mpsc::Receiver<Signal> {
 
 /// Stops the whole process group, as a shell expects of Ctrl-Z, and comes back when it is continued.
 #[cfg(unix)]
-pub(super) fn stop_until_continued() {
-    // TSTP is caught for our own sake; STOP cannot be, and stops every thread before this call returns.
-    let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+pub(super) async fn stop_until_continued() {
+    use rustix::process::Signal as Unix;
+    use tokio::signal::unix::{SignalKind, signal};
+    let continued = signal(SignalKind::from_raw(Unix::CONT.as_raw()));
+    // TSTP is caught for our own sake; STOP cannot be. It may take this thread a moment after the call has returned: what
+    // follows must wait until somebody continues us.
+    let stopped = rustix::process::kill_current_process_group(Unix::STOP);
+    if let (Ok(mut continued), Ok(())) = (continued, stopped) {
+        continued.recv().await;
+    }
 }
 
 /// There is no background here.
 #[cfg(not(unix))]
-pub(super) fn stop_until_continued() {}
+pub(super) async fn stop_until_continued() {}

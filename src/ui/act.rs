@@ -5,6 +5,7 @@ use super::model::Model;
 use super::msg::Ask;
 use super::overlays::{Act, CheckView, Commit, Confirm, Overlay, Page, Waive};
 use crate::core::command::Command;
+use crate::core::plan::Tier;
 use crate::core::run::Phase;
 use crate::core::watch::ReplayControl;
 use crate::input::Action;
@@ -13,6 +14,10 @@ impl Model {
     /// Does it, or says why not.
     pub(super) fn act(&mut self, action: Action) -> Vec<Ask> {
         use Action::*;
+        // At rest time passes unseen; what a key may do is judged at the moment it is pressed.
+        if !self.ages_tick() && action.spec().tier != Tier::T0 {
+            self.derived = Default::default();
+        }
         if let Some(why) = self.refusal(action) {
             let title = action.spec().title;
             self.refuse(format!("{}{}: {why}", title[..1].to_uppercase(), &title[1..]));

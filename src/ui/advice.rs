@@ -131,6 +131,9 @@ fn sentence(model: &Model, theme: &Theme, width: usize, rows: usize) -> Vec<Line
 fn press(model: &Model, advice: &Advice) -> Option<(Action, String)> {
     let shows = || model.needs_person().is_some().then(|| (Action::Attention, "shows it".to_owned()));
     match &advice.press {
+        None if model.state.as_ref().is_some_and(|s| s.phase.is_terminal()) => {
+            Some((Action::Outcome, "shows what was done and what is left".to_owned()))
+        }
         None if advice.urgent => shows(),
         None => None,
         // What is selected may be something else.

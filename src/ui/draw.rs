@@ -140,7 +140,7 @@ impl Model {
         let (nodes, progress) = match &self.state {
             Some(state) => {
                 let width = super::layout::progress_width(area.width, state.run.is_some());
-                (panes::nodes::wanted(state), panes::progress::wanted(self, state, width))
+                (panes::nodes::wanted(state), panes::progress::wanted(state, width))
             }
             None => ((33, 8), 8),
         };

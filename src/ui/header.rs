@@ -104,7 +104,9 @@ fn pieces(model: &Model, theme: &Theme) -> Vec<Piece> {
                     worth: 3,
                     right: true,
                 });
-                if let Some((from, to)) = model.derived().and_then(|d| d.eta) {
+                // Less than a minute is no forecast.
+                let eta = model.derived().and_then(|d| d.eta).filter(|(_, to)| time::since(model.now, *to) > 60);
+                if let Some((from, to)) = eta {
                     let dash = theme.glyphs().dash;
                     let ends = format!("{}{dash}{}", time::short(from, model.now), time::hm(to));
                     let long = row(theme, format!("ends {ends} UTC"), Role::Text);
@@ -176,13 +178,13 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
     if state.run.is_some() {
         let (done, of) = nodes_done(state);
         part(format!("{done} of {of}"), Role::Strong);
-        let attention = attention(state, model);
-        if attention > 0 {
-            part(
-                format!("{} {}", attention, if attention == 1 { "needs you" } else { "need you" }),
-                Role::Attention,
-            );
-        }
+    }
+    let waiting = attention(state, model);
+    if waiting > 0 {
+        let need = if waiting == 1 { "needs you" } else { "need you" };
+        part(format!("{waiting} {need}"), Role::Attention);
+    }
+    if state.run.is_some() {
         return row;
     }
     match &state.phase {
@@ -208,7 +210,7 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
                 part(format!("{} waived", c.waived), Role::Attention);
             }
         }
-        Phase::Draft => part("not checked yet".into(), Role::Muted),
+        Phase::Draft if waiting == 0 => part("not checked yet".into(), Role::Muted),
         _ => {}
     }
     row

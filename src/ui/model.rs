@@ -207,6 +207,11 @@ impl Model {
         waivers.chain(stale).filter(|at| *at > self.now).min()
     }
 
+    /// `, 12s ago` where ages move, nothing where they rest: a number that stands still would lie.
+    pub(super) fn ago(&self, at: Timestamp) -> String {
+        if self.ages_tick() { format!(", {} ago", super::time::ago(at, self.now)) } else { String::new() }
+    }
+
     /// How long ago, where ages move; the time of day, where they rest.
     pub(super) fn age(&self, at: Timestamp) -> String {
         if self.ages_tick() { super::time::ago(at, self.now) } else { super::time::short(at, self.now) }

@@ -15,20 +15,9 @@ impl Model {
     pub(super) fn refusal(&self, action: Action) -> Option<String> {
         use Action::*;
         match action {
-            CheckAll => self.refused(&Command::CheckAll),
-            RetryFailed => self.refused(&Command::RetryFailed),
-            FixAll => match self.cannot_change() {
-                None if self.derived().is_some_and(|d| !d.fixable.is_empty()) => {
-                    self.state.as_ref().filter(|s| !s.phase.is_preparing()).and(self.refused(&Command::FixAll))
-                }
-                None => self.refused(&Command::FixAll),
-                why => why,
-            },
-            Start => self.refused(&Command::Start),
-            Pause => self.refused(&Command::Pause),
-            Resume => self.refused(&Command::Resume),
-            Stop => self.refused(&Command::Stop),
-            Defer => self.refused(&Command::Defer),
+            CheckAll | RetryFailed | FixAll | Start | Pause | Resume | Stop | Defer => {
+                self.cannot_change().or_else(|| self.derived()?.refusals.get(&action)?.clone())
+            }
             Commit => match self.open_step() {
                 Some(step) => self.refused_unless_asked(&Command::Prove { step }),
                 None => Some("no step is open".into()),

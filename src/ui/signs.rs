@@ -59,11 +59,11 @@ pub fn urgent(g: &Glyphs, model: &Model) -> Sign {
     }
 }
 
-/// Of a gate. One that is closed for a reason that passes by itself is no alarm.
+/// Of a gate. One that is closed because nothing was read yet, or for a reason that passes by itself, is no alarm.
 pub fn gate(g: &Glyphs, gate: &Gate, in_work: bool) -> Sign {
-    match (gate.open, gate.since) {
+    match (gate.open, gate.known) {
         (true, _) => (g.done, Role::Done),
-        (false, None) if gate.id != "previous-node" => (g.unknown, Role::Waiting),
+        (false, false) => (g.unknown, Role::Waiting),
         (false, _) if in_work => (g.paused, Role::Waiting),
         (false, _) => (g.attention, Role::Attention),
     }

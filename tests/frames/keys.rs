@@ -189,9 +189,9 @@ fn a_refused_key_says_why_and_is_greyed_for_the_same_reason() {
     let mut s = scenes::blocked();
     s.press("s");
     assert_eq!(commands(&mut s), []);
-    shows(&mut s, "Start: 3 blockers in the way");
+    shows(&mut s, "Start: 2 blockers in the way");
     s.press("?");
-    shows(&mut s, "start; not now: 3 blockers in the way");
+    shows(&mut s, "start; not now: 2 blockers in the way");
     let mut s = scenes::read_only();
     s.press("R");
     shows(&mut s, "Retry failed: this screen is read-only");
@@ -395,9 +395,9 @@ fn the_screen_wakes_when_blockers_grow_stale() {
     s.model.take_dirty();
     s.send(Msg::Tick(wake));
     assert!(s.model.dirty());
-    shows(&mut s, "checked more than ten minutes ago");
+    shows(&mut s, "proves the blockers again");
     s.press("s");
-    shows(&mut s, "check again first");
+    shows(&mut s, "Start the upgrade of HCI-CL1");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::{Decider, Effect, Turn, after};
-use crate::core::command::{before_keys, keys_of};
+use crate::core::command::{before_keys, keys_of, plural};
 use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome};
 use crate::core::name::{NodeName, OpId};
 use crate::core::plan::{Moment, Step, StepKind};
@@ -349,7 +349,7 @@ impl Decider {
         let version = &self.state.plan.target.version;
         let mut message = format!("{nodes} of {nodes} nodes at {version}, proved");
         if deferred > 0 {
-            message.push_str(&format!("; {deferred} irreversible steps left for later"));
+            message.push_str(&format!("; {} left for later", plural(deferred, "irreversible step")));
         }
         if waived > 0 {
             message.push_str(&format!("; {waived} waived"));

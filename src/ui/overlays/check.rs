@@ -116,7 +116,7 @@ fn verdict(model: &Model, state: &State, check: &Check, key: &VerdictKey, doc: &
     doc.field("Weight", weight, Role::Text);
     if let Some(v) = current {
         let at = read_at(v);
-        doc.field("Read", &format!("{}, {} ago", time::full(at), time::ago(at, model.now)), Role::Text);
+        doc.field("Read", &format!("{}{}", time::full(at), model.ago(at)), Role::Text);
     }
     if state.is_open(key) {
         doc.field("Now", "being read again", Role::Running);
@@ -191,12 +191,7 @@ fn answer(model: &Model, state: &State, key: &ReadKey, reading: &Reading, doc: &
     if let Some(at) = reading.at {
         let took = format!("{:.1} s", reading.took_ms as f64 / 1000.0);
         doc.text(
-            &format!(
-                "  read {}, {} ago, in {took}, attempt {}",
-                time::hms(at),
-                time::ago(at, model.now),
-                reading.done
-            ),
+            &format!("  read {} in {took}, attempt {}{}", time::hms(at), reading.done, model.ago(at)),
             Role::Muted,
         );
     }

@@ -79,9 +79,9 @@ fn out_of_band(kind: TroubleKind, node: &NodeName, doc: &mut Doc) {
 
 fn write_unit(model: &Model, state: &State, unit: &Unit, doc: &mut Doc) {
     let (sign, role) = signs::unit(doc.theme.glyphs(), unit.state);
-    let since = unit.since.map_or_else(String::new, |at| {
-        format!(" since {} ({})", time::short(at, model.now), time::ago(at, model.now))
-    });
+    let since = unit
+        .since
+        .map_or_else(String::new, |at| format!(" since {}{}", time::short(at, model.now), model.ago(at)));
     doc.field("State", &format!("{sign} {}{since}", unit.state.word()), role);
     if !unit.why.is_empty() {
         doc.field("Why", &unit.why, Role::Text);

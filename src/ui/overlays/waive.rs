@@ -17,6 +17,7 @@ use crate::ui::widgets::buttons::{self, Button};
 use crate::ui::widgets::doc::Doc;
 use crate::ui::widgets::field;
 use crate::ui::widgets::frame::Frame;
+use crate::ui::widgets::text::clip;
 
 /// Longest waiver, in hours.
 const MOST_HOURS: u32 = 168;
@@ -195,12 +196,9 @@ impl Waive {
         let y = text.bottom() - 1;
         let w = (line.width() as u16).min(text.width);
         if let Some(why) = refusal {
-            buf.set_line(
-                text.x,
-                y,
-                &Line::styled(why, theme.style(Role::Muted)),
-                text.width.saturating_sub(w + 1),
-            );
+            let room = text.width.saturating_sub(w + 2);
+            let why = clip(&why, room as usize, theme.glyphs().ellipsis);
+            buf.set_line(text.x, y, &Line::styled(why, theme.style(Role::Muted)), room);
         }
         buf.set_line(text.right() - w, y, &line, w);
     }

@@ -69,10 +69,10 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
             },
             Entry::Bad { keys, .. } => bad_line(model, state, theme, keys),
         };
-        row::draw(theme, rect, buf, &left, &right);
+        let end = row::draw(theme, rect, buf, &left, &right);
         if selected == Some(i) {
             let label = if matches!(list.lines[i], Entry::Bad { .. }) { 4 } else { 2 };
-            row::select(theme, rect, buf, focused, label, left.width());
+            row::select(theme, rect, buf, focused, label, end);
         }
     }
 }
@@ -139,7 +139,9 @@ fn check_line(
     let mut right = Row::new();
     let keys = state.verdict_keys(&check.id);
     if row.open {
-        right.add(open(model, state, &keys), theme.style(Role::Running));
+        let said = open(model, state, &keys);
+        let role = if said.starts_with("waits") { Role::Muted } else { Role::Info };
+        right.add(said, theme.style(role));
     } else if row.outcome.is_some() && check.scope == Scope::EachNode && row.of > 1 {
         if width >= STRIP_FROM && keys.len() <= 32 {
             for key in &keys {

@@ -53,7 +53,8 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(state: &State, width: usize) -> Self {
+    /// At rest nobody redraws for a poll that found nothing new: how fresh that is would lie there.
+    fn of(state: &State, width: usize, seen: bool) -> Self {
         let widest = state.plan.machines().map(|n| text::width(n.as_str())).max().unwrap_or(0);
         let mut c = Self { name: widest.clamp(5, NAME), state: 7, build: 5, up: 4, ubr: 0, seen: 0 };
         if c.total() > width {
@@ -66,7 +67,7 @@ impl Columns {
         if spare >= 6 {
             c.ubr = 5;
         }
-        if spare >= 15 {
+        if spare >= 15 && seen {
             c.seen = 8;
         }
         c
@@ -104,7 +105,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
         return;
     };
     let inner = Frame::inner(area);
-    let columns = Columns::of(state, inner.width as usize);
+    let columns = Columns::of(state, inner.width as usize, model.ages_tick());
     let entries = entries(model, state, theme, inner.width as usize);
     let selected =
         model.node_shown().and_then(|n| entries.iter().position(|e| matches!(e, Entry::Machine(m) if m == n)));
@@ -120,7 +121,9 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     for (i, y) in (top..entries.len()).zip(inner.top()..inner.bottom()) {
         let rect = Rect { y, height: 1, ..inner };
         match &entries[i] {
-            Entry::Line(line) => row::draw(theme, rect, buf, line, &Line::default()),
+            Entry::Line(line) => {
+                row::draw(theme, rect, buf, line, &Line::default());
+            }
             Entry::Machine(node) => {
                 let (left, right) = machine(model, state, theme, &columns, node);
                 row::draw(theme, rect, buf, &left, &right);

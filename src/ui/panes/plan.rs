@@ -60,9 +60,9 @@ pub fn draw(model: &Model, state: &State, theme: &Theme, mut frame: Frame, area:
     let chosen = model.step_shown().and_then(|s| state.plan.steps.iter().position(|x| x.id == s));
     for ((i, (left, right)), y) in lines.iter().enumerate().zip(inner.top()..inner.bottom()) {
         let rect = Rect { x: inner.x + 1, y, width: inner.width.saturating_sub(2), height: 1 };
-        row::draw(theme, rect, buf, left, right);
+        let end = row::draw(theme, rect, buf, left, right);
         if focused && chosen == Some(i) {
-            row::select(theme, rect, buf, focused, 4, left.width());
+            row::select(theme, rect, buf, focused, 4, end);
         }
     }
 }

@@ -4,11 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::foot::{self, Foot};
 use super::nodes::scrolled;
-use super::{plan, steps, track};
-use crate::core::gates::enforced;
+use super::{plan, track};
 use crate::core::name::NodeName;
-use crate::core::plan::{Class, Mode, Stage, Step};
+use crate::core::plan::{Mode, Stage};
 use crate::core::run::UnitState;
 use crate::core::state::{State, Unit};
 use crate::core::summary::{Usual, duration, nodes_done, overdue, spent, usual};
@@ -27,32 +27,42 @@ const TABLE_FROM: usize = 108;
 
 /// What a row belongs to: the arrows stop there.
 #[derive(Clone, PartialEq)]
-enum Owner {
+pub enum Owner {
     Node(NodeName),
     Step(String),
     Nobody,
 }
 
-struct Entry {
-    owner: Owner,
+pub struct Entry {
+    pub owner: Owner,
     /// The first row of its owner: the one that is marked.
-    first: bool,
+    pub first: bool,
     /// Columns of what names it.
-    label: (usize, usize),
-    left: Line<'static>,
-    right: Line<'static>,
+    pub label: (usize, usize),
+    pub left: Line<'static>,
+    pub right: Line<'static>,
 }
 
-/// Rows that the pane would like at a width, borders included.
-pub fn wanted(model: &Model, state: &State, width: u16) -> u16 {
-    if state.run.is_none() {
-        return (plan::lines(state, &Theme::default(), width.saturating_sub(2) as usize).len() + 2) as u16;
-    }
-    let theme = Theme::default();
+/// Rows that the pane would like at a width, borders included. Asked for after every message: counted, not drawn.
+pub fn wanted(state: &State, width: u16) -> u16 {
     let inner = width.saturating_sub(2) as usize;
-    let rows =
-        node_entries(model, state, &theme, inner).len() + foot(model, state, &theme, inner, Foot::Full).len();
+    let rows = if state.run.is_none() {
+        plan::lines(state, &Theme::default(), inner).len()
+    } else {
+        let units = state.plan.nodes.iter().filter_map(|n| state.unit(n));
+        let nodes: usize = units.map(|u| if is_busy(u) { 3 } else { 1 }).sum();
+        let gates = if state.phase.is_terminal() { 0 } else { GATES + 1 };
+        nodes + usize::from(inner >= TABLE_FROM) + 2 + gates + state.plan.steps.len()
+    };
     (rows + 2).min(usize::from(u16::MAX)) as u16
+}
+
+/// Gates there are.
+const GATES: usize = 4;
+
+/// A node whose stages are shown below it.
+fn is_busy(unit: &Unit) -> bool {
+    (unit.state.in_work() || unit.state.is_bad()) && !unit.track.is_empty()
 }
 
 /// Draws it.
@@ -84,9 +94,9 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
         .into_iter()
         // What a gate says is not given up for a longer list of steps while nodes are moved.
         .filter(|f| *f != Foot::Steps || !state.phase.is_under_way())
-        .map(|f| foot(model, state, theme, width, f))
+        .map(|f| foot::rows(model, state, theme, width, f))
         .find(|f| nodes.len() + f.len() <= inner.height as usize)
-        .unwrap_or_else(|| foot(model, state, theme, width, Foot::Rows));
+        .unwrap_or_else(|| foot::rows(model, state, theme, width, Foot::Rows));
     let room = (inner.height as usize).saturating_sub(foot.len()).max(inner.height.min(3) as usize);
     let chosen = match model.step_shown() {
         Some(step) => Owner::Step(step.to_owned()),
@@ -131,7 +141,7 @@ fn node_entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Ve
             out.push(Entry { owner: Owner::Node(node.clone()), first, label, left, right });
         };
         let mut row = head(model, state, theme, node, unit, names);
-        let busy = (unit.state.in_work() || unit.state.is_bad()) && !unit.track.is_empty();
+        let busy = is_busy(unit);
         if table {
             table_cells(model, state, theme, unit, &mut row);
             push(true, row.line(), Line::default());
@@ -274,119 +284,6 @@ fn why(theme: &Theme, state: &State, unit: &Unit, with_usual: bool) -> Line<'sta
         if unit.boots > 0 {
             row.add(format!(".  Boots seen {}", unit.boots), theme.style(Role::Muted));
         }
-    }
-    row.line()
-}
-
-/// How gates and steps are shown, the roomiest first.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Foot {
-    /// Both as lists with headings.
-    Full,
-    /// Gates in one row, steps as a list.
-    Listed,
-    /// Steps as a list.
-    Steps,
-    /// Both in one row each.
-    Rows,
-}
-
-fn foot(model: &Model, state: &State, theme: &Theme, width: usize, foot: Foot) -> Vec<Entry> {
-    let nobody = |left: Line<'static>| Entry {
-        owner: Owner::Nobody,
-        first: false,
-        label: (0, 0),
-        left,
-        right: Line::default(),
-    };
-    let gates = !state.phase.is_terminal();
-    let heading = |text: &str| nobody(Line::styled(format!("  {text}"), theme.style(Role::Heading)));
-    let mut out = Vec::new();
-    match foot {
-        Foot::Full => {
-            out.push(nobody(Line::default()));
-            if gates {
-                let kind = if enforced(state) { "Gates, they hold the next node" } else { "Gates, observed" };
-                out.push(heading(kind));
-                out.extend(gate_list(model, state, theme).into_iter().map(nobody));
-            }
-            out.push(heading("Steps"));
-            out.extend(step_list(model, state, theme, width));
-        }
-        Foot::Listed => {
-            out.extend(gates.then(|| nobody(gate_row(model, state, theme))));
-            out.extend(step_list(model, state, theme, width));
-        }
-        Foot::Steps => out.extend(step_list(model, state, theme, width)),
-        Foot::Rows => {
-            out.extend(gates.then(|| nobody(gate_row(model, state, theme))));
-            out.push(nobody(step_row(model, state, theme)));
-        }
-    }
-    out
-}
-
-fn in_work(state: &State) -> bool {
-    state.run.iter().flat_map(|r| r.units.values()).any(|u| u.state.in_work() && !u.state.is_bad())
-}
-
-fn gate_list(model: &Model, state: &State, theme: &Theme) -> Vec<Line<'static>> {
-    let gates = model.derived().map(|d| d.gates.as_slice()).unwrap_or_default();
-    let in_work = in_work(state);
-    let line = |gate| {
-        let mut row = Row::new();
-        row.spans.extend(super::nodes::gate_line(theme, gate, in_work, 14).spans);
-        row.line()
-    };
-    gates.iter().map(line).collect()
-}
-
-fn gate_row(model: &Model, state: &State, theme: &Theme) -> Line<'static> {
-    let gates = model.derived().map(|d| d.gates.as_slice()).unwrap_or_default();
-    let in_work = in_work(state);
-    let mut row = Row::new();
-    row.add(if enforced(state) { "  gates hold" } else { "  gates seen" }, theme.style(Role::Muted));
-    // That the node before is not done is no news while it is in work.
-    for gate in gates.iter().filter(|gate| !in_work || gate.id != "previous-node") {
-        row.gap(1)
-            .sign(theme, signs::gate(theme.glyphs(), gate, in_work))
-            .add(gate.title, theme.style(Role::Text));
-        if !gate.open && gate.id != "previous-node" {
-            let why = gate.why.split(';').next().unwrap_or_default();
-            row.add(format!(" {why}"), theme.style(Role::Muted));
-        }
-        row.gap(1);
-    }
-    row.line()
-}
-
-fn step_list(model: &Model, state: &State, theme: &Theme, width: usize) -> Vec<Entry> {
-    let g = theme.glyphs();
-    let entry = |step: &Step| {
-        let mut row = Row::new();
-        row.sign(theme, steps::sign(g, state, step)).add(step.title.clone(), theme.style(Role::Text));
-        let mut right = Row::new();
-        let room = width.saturating_sub(row.width() + 4);
-        let said = text::clip(&steps::said(state, step, model.now), room, g.ellipsis);
-        right.add(said, theme.style(Role::Muted)).gap(1);
-        let label = (2, row.width());
-        Entry { owner: Owner::Step(step.id.clone()), first: true, label, left: row.line(), right: right.line() }
-    };
-    state.plan.steps.iter().map(entry).collect()
-}
-
-fn step_row(model: &Model, state: &State, theme: &Theme) -> Line<'static> {
-    let g = theme.glyphs();
-    let mut row = Row::new();
-    row.add("  steps     ", theme.style(Role::Muted));
-    let chosen = model.step_shown().filter(|_| model.focus == Pane::Progress);
-    for step in &state.plan.steps {
-        let name = if chosen == Some(step.id.as_str()) { Role::Selection } else { Role::Text };
-        row.gap(1).sign(theme, steps::sign(g, state, step)).add(step.id.clone(), theme.style(name));
-        if step.class == Class::Irreversible {
-            row.add(format!(" {}", g.locked), theme.style(Role::Waiting));
-        }
-        row.gap(1);
     }
     row.line()
 }

@@ -91,19 +91,21 @@ pub fn clip_line(line: &Line<'static>, columns: usize, ellipsis: &str) -> Line<'
     Line::from(spans).style(line.style)
 }
 
-/// Draws a row: `right` whole, `left` in what is left.
-pub fn draw(theme: &Theme, area: Rect, buf: &mut Buffer, left: &Line<'static>, right: &Line<'static>) {
+/// Draws a row: `right` whole, `left` in what is left. Gives the columns that `left` took.
+pub fn draw(theme: &Theme, area: Rect, buf: &mut Buffer, left: &Line<'static>, right: &Line<'static>) -> usize {
     let area = area.intersection(buf.area);
     if area.is_empty() {
-        return;
+        return 0;
     }
     let total = area.width as usize;
     let ellipsis = theme.glyphs().ellipsis;
     let right = clip_line(right, total, ellipsis);
     let used = right.width();
     let room = if used == 0 { total } else { total.saturating_sub(used + 1) };
-    buf.set_line(area.x, area.y, &clip_line(left, room, ellipsis), room as u16);
+    let left = clip_line(left, room, ellipsis);
+    buf.set_line(area.x, area.y, &left, room as u16);
     buf.set_line(area.right() - used as u16, area.y, &right, used as u16);
+    left.width().min(room)
 }
 
 /// Lays the style of a selection over a row: over all of it where that is a ground, over what names it (`from..to`) where it
