@@ -10,63 +10,64 @@ static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/config/runbooks");
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// A tree of files, read by their path with `/` in it.
+/// The built-in tree of files, and over it a folder of the user's where there is one: what lies in both is read from the
+/// folder. Paths have `/` in them.
 #[derive(Clone, Debug)]
-pub enum Files {
-    BuiltIn,
-    Folder(PathBuf),
+pub struct Files {
+    folder: Option<PathBuf>,
 }
 
 impl Files {
+    /// The built-in files, and over them that folder.
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        Self { folder }
+    }
+
     /// The text of a file.
     ///
     /// # Errors
     /// It is not there, too large, or not UTF-8: in words.
     pub fn read(&self, path: &str) -> Result<Arc<str>, String> {
-        match self {
-            Files::BuiltIn => BUILT_IN
-                .get_file(path)
-                .ok_or_else(|| "there is no such file".to_owned())?
-                .contents_utf8()
-                .map(Arc::from)
-                .ok_or_else(|| "it is not UTF-8".to_owned()),
-            Files::Folder(root) => {
-                let full = root.join(path);
+        match self.own(path) {
+            Some(full) => {
                 let size = std::fs::metadata(&full).map_err(|e| words(&e))?.len();
                 if size > LARGEST {
                     return Err(format!("it has {size} bytes, more than {LARGEST}"));
                 }
                 std::fs::read_to_string(&full).map(Arc::from).map_err(|e| words(&e))
             }
+            None => BUILT_IN
+                .get_file(path)
+                .ok_or_else(|| "there is no such file".to_owned())?
+                .contents_utf8()
+                .map(Arc::from)
+                .ok_or_else(|| "it is not UTF-8".to_owned()),
         }
+    }
+
+    /// The file in the user's folder, where it is there.
+    fn own(&self, path: &str) -> Option<PathBuf> {
+        self.folder.as_ref().map(|f| f.join(path)).filter(|p| p.is_file())
     }
 
     /// Names of the folders at the top that hold a `runbook.toml`.
     pub fn runbooks(&self) -> Vec<String> {
-        let mut names: Vec<String> = match self {
-            Files::BuiltIn => BUILT_IN
-                .dirs()
-                .filter(|d| BUILT_IN.get_file(d.path().join("runbook.toml")).is_some())
-                .filter_map(|d| Some(d.path().file_name()?.to_str()?.to_owned()))
-                .collect(),
-            Files::Folder(root) => std::fs::read_dir(root)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .filter(|e| e.path().join("runbook.toml").is_file())
-                .filter_map(|e| e.file_name().into_string().ok())
-                .collect(),
-        };
+        let built_in = BUILT_IN.dirs().filter(|d| BUILT_IN.get_file(d.path().join("runbook.toml")).is_some());
+        let mut names: Vec<String> =
+            built_in.filter_map(|d| Some(d.path().file_name()?.to_str()?.to_owned())).collect();
+        let own = self.folder.iter().filter_map(|f| std::fs::read_dir(f).ok()).flatten().flatten();
+        names.extend(
+            own.filter(|e| e.path().join("runbook.toml").is_file())
+                .filter_map(|e| e.file_name().into_string().ok()),
+        );
         names.sort();
+        names.dedup();
         names
     }
 
     /// The path as a person knows it.
     pub fn name(&self, path: &str) -> String {
-        match self {
-            Files::BuiltIn => format!("built-in:{path}"),
-            Files::Folder(root) => root.join(path).display().to_string(),
-        }
+        self.own(path).map_or_else(|| format!("built-in:{path}"), |p| p.display().to_string())
     }
 }
 

@@ -92,6 +92,14 @@ impl Loader<'_> {
             }
         }
         parts.push((at.clone(), file.facts, file.check));
+        // What a user adds to a runbook without touching it.
+        let extra = format!("{folder}/extra.toml");
+        if self.files.read(&extra).is_ok()
+            && let Some(inner) = self.open(&extra, None)
+            && let Some(f) = self.parse::<IncludedFile>(&inner)
+        {
+            parts.push((inner, f.facts, f.check));
+        }
 
         let mut facts: Vec<FactGroup> = Vec::new();
         for (at, tables, _) in &parts {

@@ -87,27 +87,21 @@ impl Runbook {
     }
 }
 
-/// Where runbooks are looked for: a user's folder first, then the built-in ones. The same id in the user's folder
-/// replaces the built-in runbook as a whole.
+/// Where runbooks are looked for: the built-in files, and over them a user's folder. A file there replaces the built-in one
+/// of the same path; `<id>/extra.toml` adds facts and checks to a runbook.
 #[derive(Clone, Debug)]
-pub struct Library(Vec<Files>);
+pub struct Library(Files);
 
 impl Library {
-    /// The built-in runbooks, and those of a folder where one is given.
+    /// The built-in runbooks, and over them a folder where one is given.
     pub fn new(folder: Option<PathBuf>) -> Self {
-        Self(folder.map(Files::Folder).into_iter().chain([Files::BuiltIn]).collect())
+        Self(Files::new(folder))
     }
 
     /// Ids of all runbooks, with where each comes from, in order.
     pub fn list(&self) -> Vec<(String, String)> {
-        let mut out: BTreeMap<String, String> = BTreeMap::new();
-        for files in &self.0 {
-            for id in files.runbooks() {
-                let place = files.name(&format!("{id}/runbook.toml"));
-                out.entry(id).or_insert(place);
-            }
-        }
-        out.into_iter().collect()
+        let place = |id: &String| self.0.name(&format!("{id}/runbook.toml"));
+        self.0.runbooks().into_iter().map(|id| (id.clone(), place(&id))).collect()
     }
 
     /// Loads the runbook of that id.
@@ -115,12 +109,12 @@ impl Library {
     /// # Errors
     /// There is none, or every mistake in its files.
     pub fn load(&self, id: &str) -> Result<Runbook, LoadError> {
-        let files = self.0.iter().find(|f| f.runbooks().iter().any(|r| r == id)).ok_or_else(|| {
-            let list = self.list();
-            let known: Vec<&str> = list.iter().map(|(id, _)| id.as_str()).collect();
-            LoadError::NoSuch(format!("there is no runbook `{id}`: {}", suggest(id, known)))
-        })?;
-        load::load(files, &format!("{id}/runbook.toml")).map_err(LoadError::Wrong)
+        let all = self.0.runbooks();
+        if !all.iter().any(|r| r == id) {
+            let known: Vec<&str> = all.iter().map(String::as_str).collect();
+            return Err(LoadError::NoSuch(format!("there is no runbook `{id}`: {}", suggest(id, known))));
+        }
+        load::load(&self.0, &format!("{id}/runbook.toml")).map_err(LoadError::Wrong)
     }
 }
 
