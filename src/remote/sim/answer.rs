@@ -206,8 +206,13 @@ impl Answers {
         out
     }
 
+    /// Path of a script, as it was added.
+    pub fn name(&self, script: &str) -> Option<&str> {
+        self.0.get(script).map(|a| a.name.as_str())
+    }
+
     /// Whether a script changes the world.
-    pub(super) fn changes(&self, script: &str) -> bool {
+    pub fn changes(&self, script: &str) -> bool {
         self.0.get(script).is_some_and(|a| !a.dos.is_empty())
     }
 
