@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::processes;
@@ -64,9 +64,16 @@ impl Server {
         Ok(())
     }
 
-    /// Whether it is up: one that ended by itself is not.
-    pub fn is_running(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|c| matches!(c.try_wait(), Ok(None)))
+    /// Whether it runs, as far as it was started.
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// How it ended, when it did so by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.as_mut()?.try_wait().ok()??;
+        self.child = None;
+        Some(status)
     }
 
     /// Ends the listener, its sessions, and every process of the machine, but not the one that restarts it.

@@ -257,7 +257,7 @@ fn login() -> Result<String, String> {
 
 /// The search path of a session. `python3` may be a script that looks for the real one, which takes its time: that one goes
 /// first.
-fn search_path() -> String {
+pub fn search_path() -> String {
     let path = std::env::var("PATH").unwrap_or_default();
     let found = Command::new("python3").args(["-c", "import sys; print(sys.prefix)"]).output();
     let prefix = found.ok().map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();

@@ -71,6 +71,9 @@ impl Watch {
         copy.advance(now);
         for server in &mut self.servers {
             let up = is_up(copy, &server.machine);
+            if let Some(status) = server.ended() {
+                (self.tell)(&format!("the server of {} ended by itself: {status}", server.machine));
+            }
             if up == server.is_running() {
                 continue;
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nodelift::remote::sim::World;
+use serde_json::Value as Json;
 
 /// A world in a file, with the lock that the lab's PowerShell and tools take too.
 #[derive(Clone, Debug)]
@@ -52,6 +53,17 @@ impl WorldFile {
             self.write(&world)?;
         }
         Ok(out)
+    }
+
+    /// Changes what is stored, without letting time pass.
+    ///
+    /// # Errors
+    /// As `change`.
+    pub fn edit(&self, edit: impl FnOnce(&mut Json)) -> Result<(), String> {
+        let _lock = self.lock().map_err(|e| format!("{}: {e}", self.0.display()))?;
+        let mut world = self.read()?;
+        edit(world.json_mut());
+        self.write(&world)
     }
 
     /// Writes a world in one move: a reader sees the old one or the new one.
