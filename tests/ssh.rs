@@ -18,22 +18,21 @@ use support::sshd::{Agent, Sshd, descendants, free_port, is_here, signal};
 use support::{QUICK, request, until, within};
 use tokio::sync::mpsc;
 
-/// A runtime and one opened host.
+/// One opened host. What it lives on lives as long.
 struct Bench {
     host: Arc<SshHost>,
-    _runtime: Arc<SshRuntime>,
 }
 
 impl Bench {
     fn new(config: SshConfig) -> Bench {
-        Bench::on(&Arc::new(SshRuntime::start().expect("runtime")), config)
+        Bench::on(&SshRuntime::start().expect("runtime"), config)
     }
 
-    fn on(runtime: &Arc<SshRuntime>, config: SshConfig) -> Bench {
+    fn on(runtime: &SshRuntime, config: SshConfig) -> Bench {
         let host = Arc::new(runtime.host(config));
         assert_eq!(*host.connection().borrow(), Connection::Idle);
         host.open();
-        Bench { host, _runtime: runtime.clone() }
+        Bench { host }
     }
 
     async fn ready(&self) -> Hello {
@@ -107,7 +106,7 @@ async fn a_machine_says_hello_and_answers() {
         return;
     }
     let server = Sshd::start();
-    let runtime = Arc::new(SshRuntime::start().expect("runtime"));
+    let runtime = SshRuntime::start().expect("runtime");
     let bench = Bench::on(&runtime, server.config());
     assert_eq!(kind(&bench.run("echo 1").await), None, "a request waits for the connection");
     let hello = bench.ready().await;
@@ -161,7 +160,7 @@ async fn keys_of_every_kind() {
         return;
     }
     let server = Sshd::start();
-    let runtime = Arc::new(SshRuntime::start().expect("runtime"));
+    let runtime = SshRuntime::start().expect("runtime");
     for (name, options, via) in [
         ("locked", &["-t", "ed25519", "-N", "open sesame"][..], "ed25519 key locked"),
         ("ec", &["-t", "ecdsa", "-m", "PEM", "-N", "open sesame"], "ecdsa key ec"),
@@ -267,7 +266,7 @@ async fn host_keys_are_strict() {
         return;
     }
     let mut server = Sshd::start();
-    let runtime = Arc::new(SshRuntime::start().expect("runtime"));
+    let runtime = SshRuntime::start().expect("runtime");
     let config = server.config();
     let line = fs::read_to_string(server.path("known_hosts")).expect("known_hosts");
     let file = server.path("known_hosts");
@@ -374,7 +373,7 @@ async fn no_powershell_and_garbage_are_outcomes_of_their_own() {
         return;
     }
     let server = Sshd::start();
-    let runtime = Arc::new(SshRuntime::start().expect("runtime"));
+    let runtime = SshRuntime::start().expect("runtime");
     let mut config = server.config();
     for (mode, expected, says) in [
         (
@@ -508,7 +507,7 @@ async fn large_answers_on_several_channels_arrive_unchanged() {
         return;
     }
     let server = Sshd::start();
-    let runtime = Arc::new(SshRuntime::start().expect("runtime"));
+    let runtime = SshRuntime::start().expect("runtime");
     let config = server.config();
     let hosts = [Bench::on(&runtime, config.clone()), Bench::on(&runtime, config)];
     let expected: String = (0..1_000_000).map(|i| char::from(b'!' + (i % 251 % 90) as u8)).collect();
@@ -828,7 +827,7 @@ async fn many_machines_at_once() {
         return;
     }
     let server = Sshd::with("MaxStartups 10:100:10");
-    let runtime = Arc::new(SshRuntime::start().expect("runtime"));
+    let runtime = SshRuntime::start().expect("runtime");
     let config = server.config();
     let hosts: Vec<_> = (0..24).map(|_| Bench::on(&runtime, config.clone())).collect();
     for host in &hosts {

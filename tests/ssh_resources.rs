@@ -69,7 +69,7 @@ async fn reconnects_leave_nothing() {
     let reconnects = std::env::var("NODELIFT_RECONNECTS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
     let measure = reconnects >= 200;
     let server = Sshd::start();
-    let runtime = Arc::new(SshRuntime::start().expect("runtime"));
+    let runtime = SshRuntime::start().expect("runtime");
     let mut config = server.config();
     config.times.backoff = vec![Duration::from_millis(1)];
     let host = Arc::new(runtime.host(config.clone()));

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::config::SshConfig;
 use super::keeper::Keeper;
 use super::limiter::Limiter;
+use super::runtime::Thread;
 use super::wire::Wire;
 use crate::core::connection::Connection;
 use crate::core::event::{Failure, FailureKind};
@@ -22,6 +22,8 @@ use crate::remote::{Boxed, Chunk, Host, Reply, Request, Said};
 pub struct SshHost {
     shared: Arc<Shared>,
     control: mpsc::Sender<Control>,
+    /// Where the connection lives.
+    _thread: Arc<Thread>,
 }
 
 pub(super) enum Control {
@@ -63,7 +65,7 @@ impl Drop for Busy {
 }
 
 impl SshHost {
-    pub(super) fn new(config: SshConfig, limiter: Arc<Limiter>, runtime: &Handle) -> SshHost {
+    pub(super) fn new(config: SshConfig, limiter: Arc<Limiter>, thread: Arc<Thread>) -> SshHost {
         let (control, orders) = mpsc::channel(8);
         let shared = Arc::new(Shared {
             config,
@@ -72,8 +74,8 @@ impl SshHost {
             live: Mutex::new(None),
             busy: AtomicUsize::new(0),
         });
-        runtime.spawn(Keeper::new(shared.clone(), orders).keep());
-        SshHost { shared, control }
+        thread.spawn(Keeper::new(shared.clone(), orders).keep());
+        SshHost { shared, control, _thread: thread }
     }
 }
 

@@ -23,13 +23,19 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// One thread with a runtime of its own: a slow screen or disk does not delay a connection, and no handshake delays a key.
 ///
-/// Dropped, it ends what still runs; close the hosts first, so that their workers end.
+/// It lives as long as this or one of its hosts, and then ends what still runs; close the hosts first, so that their workers end.
 #[derive(Debug)]
 pub struct SshRuntime {
-    handle: Handle,
+    thread: Arc<Thread>,
     limiter: Arc<Limiter>,
+}
+
+/// Held by whoever needs it to run.
+#[derive(Debug)]
+pub(super) struct Thread {
+    handle: Handle,
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    join: Option<JoinHandle<()>>,
 }
 
 /// What a machine shows at a first look.
@@ -57,16 +63,17 @@ impl SshRuntime {
             .build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("ssh".into()).spawn(move || {
+        let join = std::thread::Builder::new().name("ssh".into()).spawn(move || {
             let _ = runtime.block_on(stopped);
             runtime.shutdown_timeout(FAREWELL);
         })?;
-        Ok(SshRuntime { handle, limiter: Arc::default(), stop: Some(stop), thread: Some(thread) })
+        let thread = Arc::new(Thread { handle, stop: Some(stop), join: Some(join) });
+        Ok(SshRuntime { thread, limiter: Arc::default() })
     }
 
     /// A machine; it connects when it is opened.
     pub fn host(&self, config: SshConfig) -> SshHost {
-        SshHost::new(config, self.limiter.clone(), &self.handle)
+        SshHost::new(config, self.limiter.clone(), self.thread.clone())
     }
 
     /// Asks a machine for its host key, by a handshake without a login. Machines on the way are logged in to.
@@ -75,7 +82,7 @@ impl SshRuntime {
     /// It cannot be reached.
     pub async fn scan(&self, config: SshConfig) -> Result<Scanned, Trouble> {
         let limiter = self.limiter.clone();
-        let task = self.handle.spawn(async move {
+        let task = self.thread.spawn(async move {
             let greeted = look(&config, &limiter).await?;
             let verdict = greeted.verdict(&config.target);
             let line = line_for(&config.target.known_name(), &greeted.key);
@@ -88,11 +95,20 @@ impl SshRuntime {
     }
 }
 
-impl Drop for SshRuntime {
+impl Thread {
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.handle.spawn(task)
+    }
+}
+
+impl Drop for Thread {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(join) = self.join.take() {
+            let _ = join.join();
         }
     }
 }
