@@ -212,8 +212,9 @@ impl Lab {
         );
         let cluster = world.top("cluster")["name"].as_str().unwrap_or("HCI-CL1");
         let scale = rate.clamp(1.0, 10_000.0);
+        let since = world.start();
         let inventory = format!(
-            "lab = true\nscale = {scale:?}\nrunbook = \"azure-local-powershell\"\ntarget = \"23H2\"\n\n\
+            "lab = true\nscale = {scale:?}\nsince = \"{since}\"\nrunbook = \"azure-local-powershell\"\ntarget = \"23H2\"\n\n\
              [cluster]\nname = \"{cluster}\"\n{coordinator}{nodes}\n\
              [ssh]\nuser = \"{}\"\nkey = \"{here}/key\"\nagent = false\nknown_hosts = [\"{here}/known_hosts\"]\n",
             self.user
