@@ -124,6 +124,11 @@ impl Lab {
         &self.folder
     }
 
+    /// Who logs in to its machines.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
     pub fn world(&self) -> &WorldFile {
         &self.world
     }
