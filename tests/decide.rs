@@ -323,6 +323,10 @@ impl World {
                 Observation::Detached { op, took_ms: 5, answer }
             }
             Effect::Observe { op, .. } => Observation::Observed { op, answer: Ok(self.op.clone()) },
+            Effect::Connect { node } => {
+                let connection = self.decider.state().connection(&node).clone();
+                Observation::Connection { node, connection }
+            }
             Effect::Tail { source, node, .. } => Observation::Tailed { source, node, next: None },
         };
         let turn = self.decider.observe(observation, self.now);

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::command::{blockers, failed, fixable, keys_of, moment, plural, stale};
-use super::connection::Connection;
 use super::event::Outcome;
 use super::plan::{Moment, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
@@ -76,11 +75,15 @@ pub fn advice(state: &State, now: Timestamp) -> Advice {
 }
 
 fn trouble(state: &State) -> Option<Advice> {
-    let (node, trouble) = state.plan.machines().find_map(|n| match state.connection(n) {
-        Connection::Trouble(t) if t.kind.needs_person() => Some((n, t)),
-        _ => None,
-    })?;
-    Some(say(format!("{node}: {} {}", trouble.message, trouble.remedy)).urgent())
+    let cut_off = state.cut_off();
+    let (node, trouble) = cut_off.first()?;
+    let goes_on = if trouble.kind.needs_person() { "" } else { "; it is tried again" };
+    let more = match cut_off.len() - 1 {
+        0 => String::new(),
+        n => format!(" {} in trouble.", plural(n, "more machine")),
+    };
+    let text = format!("{node}: {}{goes_on}.{more}", trouble.kind.said());
+    Some(say(text).press(Suggest::Details, "shows the way out").urgent())
 }
 
 fn checking(state: &State, now: Timestamp) -> Advice {

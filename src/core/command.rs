@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::connection::{Connection, Trouble};
 use super::event::{Outcome, ProofItem, VerdictKey};
 use super::judge::is_stale;
 use super::name::NodeName;
@@ -14,6 +15,8 @@ use super::state::{CommitState, State};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub enum Command {
+    /// Connect again to every machine in trouble.
+    Connect,
     /// Read and judge every readiness check.
     CheckAll,
     /// Read again what one verdict needs.
@@ -74,6 +77,10 @@ pub const PROOF_FRESH_FOR: i64 = 60;
 /// The refusal, with its reason.
 pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), Refusal> {
     match command {
+        Command::Connect => match state.in_trouble().next() {
+            Some(_) => Ok(()),
+            None => refuse("no machine is in trouble"),
+        },
         Command::CheckAll => match &state.phase {
             Phase::Draft | Phase::Blocked | Phase::Ready => Ok(()),
             Phase::Checking => refuse("the checks are running"),
@@ -341,6 +348,23 @@ pub fn plural(n: usize, word: &str) -> String {
 }
 
 impl State {
+    /// Machines whose connection does not work, with the reason.
+    pub fn in_trouble(&self) -> impl Iterator<Item = (&NodeName, &Trouble)> {
+        self.plan.machines().filter_map(|n| match self.connection(n) {
+            Connection::Trouble(t) => Some((n, t)),
+            _ => None,
+        })
+    }
+
+    /// Those of them that a person should look at: first where waiting cannot help, then, before the run, the others too. Once
+    /// nodes restart it is no news that one of them does not answer.
+    pub fn cut_off(&self) -> Vec<(&NodeName, &Trouble)> {
+        let preparing = self.phase.is_preparing();
+        let mut all: Vec<_> = self.in_trouble().filter(|(_, t)| preparing || t.kind.needs_person()).collect();
+        all.sort_by_key(|(_, t)| !t.kind.needs_person());
+        all
+    }
+
     /// A node that answers and takes part in the cluster: where cluster-wide reads go. Those to avoid come last.
     pub fn any_node(&self, avoid: &[NodeName]) -> Option<NodeName> {
         let rank = |n: &NodeName| {

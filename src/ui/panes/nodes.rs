@@ -252,6 +252,10 @@ fn machine(
                 .cell(theme, "dark", build, Role::Running)
                 .number(theme, &dark, c.up, Role::Text);
         }
+        Connection::Connecting => {
+            let words = cluster.map_or_else(|| "connecting".to_owned(), |s| format!("{s}, connecting"));
+            row.cell(theme, &words, room.saturating_sub(1), Role::Muted);
+        }
         Connection::Trouble(t) => {
             let words = match cluster {
                 Some(s) if s != "Up" => format!("{s}, {}", t.kind.words()),
@@ -265,7 +269,6 @@ fn machine(
             let word = match cluster {
                 Some(s) => s,
                 None if outside => "outside",
-                None if matches!(m.connection, Connection::Connecting) => "connecting",
                 None => "",
             };
             let role = match m.cluster.as_ref() {
