@@ -25,7 +25,7 @@ pub fn ssh(inventory: &Inventory, secrets: &Secrets) -> Result<BTreeMap<NodeName
     Ok(inventory
         .machines()
         .map(|m| {
-            let config = config(m, secrets, inventory.keepalive, inventory.dead_after);
+            let config = config(m, secrets, inventory);
             let host: Arc<dyn Host> = Arc::new(runtime.host(config));
             (NodeName::new(&m.name), host)
         })
@@ -33,7 +33,7 @@ pub fn ssh(inventory: &Inventory, secrets: &Secrets) -> Result<BTreeMap<NodeName
 }
 
 /// How one machine is reached.
-pub fn config(machine: &Machine, secrets: &Secrets, keepalive: u64, dead_after: u64) -> SshConfig {
+pub fn config(machine: &Machine, secrets: &Secrets, inventory: &Inventory) -> SshConfig {
     let login = &machine.login;
     let mut target = Endpoint::new(&machine.host, &login.user, credentials(login, secrets));
     target.port = machine.port;
@@ -41,8 +41,12 @@ pub fn config(machine: &Machine, secrets: &Secrets, keepalive: u64, dead_after: 
     known_hosts.push(PathBuf::from(SYSTEM_KNOWN_HOSTS));
     let mut config = SshConfig::new(&machine.name, target, known_hosts);
     config.hops = login.jump.iter().map(|j| hop(j, login, secrets)).collect();
-    config.times.keepalive = Duration::from_secs(keepalive);
-    config.times.dead = Duration::from_secs(dead_after);
+    let timeout = Duration::from_secs(inventory.connect_timeout);
+    config.times.keepalive = Duration::from_secs(inventory.keepalive);
+    config.times.dead = Duration::from_secs(inventory.dead_after);
+    config.times.connect = config.times.connect.min(timeout);
+    config.times.handshake = timeout;
+    config.limits.hello = timeout;
     config
 }
 

@@ -115,6 +115,7 @@ fn draft(path: &Path, nodes: Vec<Machine>) -> Inventory {
         settings: Default::default(),
         keepalive: 15,
         dead_after: 45,
+        connect_timeout: 60,
     }
 }
 
@@ -186,7 +187,7 @@ fn discover(
     secrets: &Secrets,
     runbook: &Runbook,
 ) -> Result<(String, String, Vec<NodeName>)> {
-    let config = hosts::config(machine, secrets, inventory.keepalive, inventory.dead_after);
+    let config = hosts::config(machine, secrets, inventory);
     let host = SshRuntime::start().wrap_err("cannot start the thread for SSH")?.host(config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
