@@ -129,9 +129,11 @@ fn blocked(state: &State, now: Timestamp) -> Advice {
     }
     let first = keys_of(state, Moment::Before).into_iter().find(|k| blocking(k));
     let Some(check) = first.as_ref().and_then(|k| state.plan.check(&k.check)) else { return say(head).urgent() };
-    let tell = first.as_ref().and_then(|k| state.verdict_of(k)).map(|v| v.value.outcome);
-    if tell == Some(Outcome::CouldNotTell) {
-        return say(format!("{head} {}: could not tell.", check.title))
+    let verdict = first.as_ref().and_then(|k| state.verdict_of(k)).map(|v| &v.value);
+    if let Some(v) = verdict.filter(|v| v.outcome == Outcome::CouldNotTell) {
+        let node = first.as_ref().and_then(|k| k.node.as_ref()).map_or_else(String::new, |n| format!("{n}: "));
+        let why = v.why.as_ref().map_or_else(String::new, |w| format!(": {node}{w}"));
+        return say(format!("{head} {}: could not tell{why}.", check.title))
             .press(Suggest::RetryFailed, "reads again what failed")
             .urgent();
     }

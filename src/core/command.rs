@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::connection::{Connection, Trouble};
-use super::event::{Outcome, ProofItem, VerdictKey};
+use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
 use super::judge::is_stale;
 use super::name::NodeName;
 use super::plan::{Moment, Severity, StepKind};
@@ -365,13 +365,26 @@ impl State {
         all
     }
 
+    /// Why a machine that is connected says nothing that can be used: the last answer about itself.
+    pub fn unreadable(&self, node: &NodeName) -> Option<&Failure> {
+        let key = ReadKey { group: self.plan.driver.host.clone(), node: Some(node.clone()) };
+        let machine = self.machines.get(node).filter(|m| m.connection.is_ready())?;
+        let read = self.reads.get(&key)?;
+        match &read.answer {
+            Some(Answer::Failed(f)) if f.kind != FailureKind::NotSent => {
+                machine.host.as_ref().is_none_or(|h| Some(h.at) < read.at).then_some(f)
+            }
+            _ => None,
+        }
+    }
+
     /// A node that answers and takes part in the cluster: where cluster-wide reads go. Those to avoid come last.
     pub fn any_node(&self, avoid: &[NodeName]) -> Option<NodeName> {
         let rank = |n: &NodeName| {
             let m = &self.machines[n];
             let up = m.cluster.as_ref().is_none_or(|c| c.value.is_up());
             let busy = self.unit(n).is_some_and(|u| u.state.in_work());
-            (avoid.contains(n), busy, !up)
+            (avoid.contains(n), self.unreadable(n).is_some(), busy, !up)
         };
         self.plan.nodes.iter().filter(|n| self.connection(n).is_ready()).min_by_key(|n| rank(n)).cloned()
     }

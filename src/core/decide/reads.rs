@@ -52,7 +52,8 @@ impl Decider {
         }
     }
 
-    /// What could not be asked because no machine was there is asked once one has come.
+    /// What could not be asked because no machine was there is asked once one has come; what any node can tell is asked of another
+    /// one where it was asked of a machine that gives no answer about itself either.
     fn want_missed(&mut self, turn: &mut Turn, now: Timestamp) {
         if !self.state.phase.is_preparing() {
             return;
@@ -60,14 +61,21 @@ impl Decider {
         let missed = |r: &Reading| {
             !r.is_open() && matches!(&r.answer, Some(Answer::Failed(f)) if f.kind == FailureKind::NotSent)
         };
-        let came = |key: &ReadKey, r: &Reading| match self.reader(key, now) {
-            Reader::Ready(node) => self.state.machines[&node].connection_since > r.at,
+        let mute = |node: &NodeName| self.state.unreadable(node).is_some();
+        let doubtful = |r: &Reading| {
+            !r.is_open() && matches!(r.answer, Some(Answer::Failed(_))) && r.asked.as_ref().is_some_and(mute)
+        };
+        let again = |key: &ReadKey, r: &Reading| match self.reader(key, now) {
+            Reader::Ready(node) => {
+                let came = missed(r) && self.state.machines[&node].connection_since > r.at;
+                came || (key.node.is_none() && doubtful(r) && !mute(&node))
+            }
             _ => false,
         };
         let keys: Vec<ReadKey> =
-            self.state.reads.iter().filter(|(k, r)| missed(r) && came(k, r)).map(|(k, _)| k.clone()).collect();
+            self.state.reads.iter().filter(|(k, r)| again(k, r)).map(|(k, _)| k.clone()).collect();
         if !keys.is_empty() {
-            self.want_reads(turn, ENGINE, keys, "its machine answers now", now);
+            self.want_reads(turn, ENGINE, keys, "a machine can tell now", now);
             self.back_to_checking(turn, ENGINE, now);
         }
     }
@@ -76,7 +84,10 @@ impl Decider {
         match &key.node {
             Some(node) => self.reader_on(node, now),
             None => {
-                if let Some(node) = self.state.any_node(&[]) {
+                // Whoever could not tell the last time is asked last.
+                let failed = |r: &&Reading| matches!(r.answer, Some(Answer::Failed(_)));
+                let last = self.state.reads.get(key).filter(failed).and_then(|r| r.asked.clone());
+                if let Some(node) = self.state.any_node(last.as_slice()) {
                     return Reader::Ready(node);
                 }
                 let mut last = Reader::Later;

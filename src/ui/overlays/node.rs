@@ -59,6 +59,21 @@ pub fn write(model: &Model, node: &NodeName, doc: &mut Doc) {
         out_of_band(t.kind, node, doc);
         doc.blank();
     }
+    if let Some(f) = state.unreadable(node) {
+        doc.field(
+            "Trouble",
+            &format!("connected, but it says nothing usable: {}: {}", f.kind.words(), f.message),
+            Role::Unknown,
+        );
+        let way_out = "Look in its log at what it says instead of an answer: profile scripts, application control, or \
+                       something that only looks like PowerShell. A powershell.exe that hangs there may be ended.";
+        doc.field("Way out", way_out, Role::Text);
+        if let Some(key) = model.keymap.key_of(Action::RetryFailed) {
+            let key = key_text(doc.theme.glyphs(), key);
+            doc.field("Then", &format!("{key} reads again what failed"), Role::Text);
+        }
+        doc.blank();
+    }
     if let Some(unit) = state.unit(node) {
         write_unit(model, state, unit, doc);
     }
