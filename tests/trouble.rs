@@ -47,7 +47,10 @@ impl Site {
         }
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = shared.upgrade().unwrap_or_else(|| {
-            Arc::new(Lab::start("ready", Options::default()).unwrap_or_else(|e| panic!("{e}")))
+            Arc::new(
+                Lab::start("ready", Options { rate: 180.0, ..Options::default() })
+                    .unwrap_or_else(|e| panic!("{e}")),
+            )
         });
         *shared = Arc::downgrade(&lab);
         let folder = tempfile::tempdir().expect("folder");
