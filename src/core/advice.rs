@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::command::{blockers, failed, fixable, keys_of, moment, plural, stale};
+use super::connection::Connection;
 use super::event::Outcome;
 use super::plan::{Moment, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
@@ -98,7 +99,14 @@ fn checking(state: &State, now: Timestamp) -> Advice {
             let since = r.asked_at.map_or(0, |at| now.duration_since(at).as_secs());
             say(format!("{done} of {} judged; reading {title}{node}, {}.", c.verdicts, duration(since)))
         }
-        None => say(format!("{done} of {} judged.", c.verdicts)),
+        None => {
+            let connecting = state.plan.machines().find(|n| *state.connection(n) == Connection::Connecting);
+            let waits = connecting.map_or_else(String::new, |n| {
+                let since = state.machines[n].connection_since.map_or(0, |at| now.duration_since(at).as_secs());
+                format!("; connecting to {n}, {}", duration(since))
+            });
+            say(format!("{done} of {} judged{waits}.", c.verdicts))
+        }
     }
 }
 
