@@ -131,6 +131,10 @@ impl Pump {
 
     fn carry_out(&mut self, turn: Turn) {
         for effect in turn.effects {
+            if let Effect::Connect { node } = &effect {
+                self.hosts[node].open();
+                continue;
+            }
             self.asked += 1;
             let (node, request) = self.request(&effect);
             let (host, out) = (self.hosts[&node].clone(), self.outbox.clone());
@@ -155,6 +159,7 @@ impl Pump {
             }
         };
         match effect {
+            Effect::Connect { .. } => unreachable!("it asks for nothing"),
             Effect::Read { node, script: s, .. } | Effect::Run { node, script: s, .. } => {
                 (node.clone(), script(s, node))
             }
@@ -221,6 +226,7 @@ fn observation(effect: Effect, reply: Reply) -> Observation {
         Err(failure) => Answer::Failed(failure),
     };
     match effect {
+        Effect::Connect { .. } => unreachable!("it is answered by nothing"),
         Effect::Read { key, attempt, node, .. } => Observation::Read { key, attempt, node, took_ms, answer },
         Effect::Run { op, .. } => Observation::Ran { op, took_ms, answer },
         Effect::Detach { op, .. } => Observation::Detached { op, took_ms, answer },

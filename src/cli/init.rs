@@ -116,6 +116,7 @@ fn draft(path: &Path, nodes: Vec<Machine>) -> Inventory {
         settings: Default::default(),
         keepalive: 15,
         dead_after: 45,
+        connect_timeout: 60,
     }
 }
 

@@ -197,7 +197,15 @@ fn farewell(state: &State, inventory: &Path) -> Exit {
             );
             Exit::NeedsPerson
         }
-        (None, Phase::Blocked) => Exit::Blocked,
-        _ => Exit::Succeeded,
+        (None, phase) => {
+            for (node, trouble) in state.cut_off() {
+                println!("{node}: {}. {}", trouble.message, trouble.remedy);
+            }
+            if *phase != Phase::Blocked {
+                return Exit::Succeeded;
+            }
+            println!("{}: blocked, {}. Look again with: {again}", state.plan.cluster, state.phase_why);
+            Exit::Blocked
+        }
     }
 }

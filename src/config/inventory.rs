@@ -34,6 +34,8 @@ pub struct Inventory {
     /// Seconds without traffic after which a connection is asked for life, and without life is dead.
     pub keepalive: u64,
     pub dead_after: u64,
+    /// Seconds that a machine has for the SSH handshake, and its PowerShell for a first answer.
+    pub connect_timeout: u64,
 }
 
 /// One machine and the way to it.
@@ -147,6 +149,7 @@ struct SshTable {
     jump: Option<Vec<Spanned<String>>>,
     keepalive: Option<Spanned<u64>>,
     dead_after: Option<Spanned<u64>>,
+    connect_timeout: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -183,7 +186,7 @@ impl Inventory {
     /// # Errors
     /// Every mistake with its place.
     pub fn parse(source: &Source, path: &Path) -> Result<Self, Diagnostics> {
-        let file: File = source.parse()?;
+        let file: File = source.parse_all()?;
         let mut check = Checker { source, wrong: Vec::new(), base: path.parent().unwrap_or(Path::new(".")) };
         let inventory = check.inventory(file, path);
         if check.wrong.is_empty() { Ok(inventory) } else { Err(Diagnostics(check.wrong)) }
@@ -332,6 +335,14 @@ impl Checker<'_> {
                 "dead_after >= 2 * keepalive",
             );
         }
+        let connect_timeout = ssh.connect_timeout.as_ref().map_or(60, |t| *t.get_ref());
+        if let Some(at) = ssh.connect_timeout.as_ref().filter(|_| !(1..=600).contains(&connect_timeout)) {
+            self.say(
+                at,
+                format!("{connect_timeout} s is no time to wait"),
+                "between 1 and 600 seconds; 60 where absent",
+            );
+        }
         Inventory {
             path: path.to_owned(),
             cluster: file.cluster.name.into_inner(),
@@ -346,6 +357,7 @@ impl Checker<'_> {
             settings: file.settings,
             keepalive,
             dead_after,
+            connect_timeout,
         }
     }
 
