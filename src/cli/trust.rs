@@ -66,8 +66,8 @@ pub fn review(inventory: &Inventory, machines: &[Machine]) -> Result<Exit> {
         }
     }
     if exit == Exit::Unreachable {
-        println!("\nA machine that cannot be reached, or shows another key than the known one, is not");
-        println!("trusted here. Where a machine was installed anew, take its old line out of the file.");
+        println!("\nA machine that shows another key than the known one is not trusted here. Only");
+        println!("where it was installed anew: ssh-keygen -R takes its old key out.");
     }
     if unknown.is_empty() {
         println!("\nNo new key to review.");
