@@ -79,14 +79,12 @@ fn runs(state: &Path) -> Vec<Known> {
 }
 
 fn page(runs: &[Known], now: Timestamp) -> String {
-    let mut out = String::from(
-        "\n  nodelift takes Windows clusters and servers to the next OS version, node by node, from this terminal.\n",
-    );
+    let mut out = String::from("\n  nodelift takes Windows clusters to the next OS version, node by node.\n");
     if runs.is_empty() {
         out.push_str(
-            "\n  It looks at the nodes over SSH, checks whether they are ready, fixes what it can, starts the upgrade, watches it\n  \
-             for hours with live logs, proves every node, and leaves what cannot be undone to you, one step at a time.\n  \
-             Leaving and coming back is always safe. Nothing is changed before you say so.\n",
+            "\n  It checks over SSH whether the nodes are ready, fixes what it can, starts\n  \
+             the upgrade, watches it for hours with live logs, proves every node, and\n  \
+             leaves what cannot be undone to you. Nothing is changed before you say so.\n",
         );
     } else {
         out.push_str("\n  Systems it knows\n");
@@ -134,6 +132,6 @@ mod tests {
     fn the_first_page_says_what_it_is_in_ten_lines() {
         let page = page(&[], Timestamp::UNIX_EPOCH);
         assert!(page.trim().lines().filter(|l| !l.trim().is_empty()).count() <= 10, "{page}");
-        assert!(page.lines().all(|l| l.chars().count() <= 122), "{page}");
+        assert!(page.lines().all(|l| l.chars().count() <= 80), "{page}");
     }
 }

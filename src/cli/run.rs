@@ -21,7 +21,7 @@ use crate::logs::Logs;
 #[derive(Debug, Args)]
 pub struct Run {
     /// The inventory of the cluster
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", default_value = "inventory.toml")]
     inventory: PathBuf,
     /// Another runbook than the inventory's
     #[arg(long, value_name = "ID")]

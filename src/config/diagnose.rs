@@ -240,6 +240,17 @@ fn kind(serde: &str) -> &str {
     }
 }
 
+/// Why a file could not be read, in a few words.
+pub fn why_unread(e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".into(),
+        std::io::ErrorKind::PermissionDenied => "it may not be read".into(),
+        std::io::ErrorKind::InvalidData => "it is not UTF-8".into(),
+        _ => e.to_string(),
+    }
+}
+
 /// Turns serde's words into a sentence and a help line.
 fn explain(message: &str) -> (String, Option<String>) {
     let quoted = |s: &str| -> Vec<String> { s.split('`').skip(1).step_by(2).map(str::to_owned).collect() };

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use toml::Spanned;
 
-use super::diagnose::{Diagnostic, Diagnostics, Source};
+use super::diagnose::{Diagnostic, Diagnostics, Source, why_unread};
 
 /// An inventory, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,16 +168,14 @@ impl Inventory {
         let name = path.display().to_string();
         let nowhere = |why: String| Diagnostic::new(&Source::new(name.clone(), ""), 0..0, why);
         let size = std::fs::metadata(path).map_err(|e| {
-            nowhere(match e.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".into(),
-                _ => e.to_string(),
-            })
-            .help("`nodelift init` writes an inventory by asking; config/inventory.example.toml shows one")
+            nowhere(why_unread(&e)).help(
+                "`nodelift init` writes an inventory by asking; `nodelift config print --inventory` shows one",
+            )
         })?;
         if size.len() > LARGEST {
             return Err(nowhere(format!("it has {} bytes, more than {LARGEST}", size.len())).into());
         }
-        let text = std::fs::read_to_string(path).map_err(|e| nowhere(format!("cannot be read: {e}")))?;
+        let text = std::fs::read_to_string(path).map_err(|e| nowhere(why_unread(&e)))?;
         Self::parse(&Source::new(name, text), path)
     }
 
@@ -455,7 +453,7 @@ struct Way<'a> {
 }
 
 /// `user@host:port`, user and port optional; IPv6 addresses in brackets.
-fn parse_jump(text: &str) -> Option<Jump> {
+pub fn parse_jump(text: &str) -> Option<Jump> {
     let (user, rest) = match text.rsplit_once('@') {
         Some((user, rest)) => (Some(user.to_owned()).filter(|u| !u.is_empty()), rest),
         None => (None, text),
