@@ -178,6 +178,7 @@ fn detail_says(t: &mut Terminal, parts: &[&str]) {
 /// Closes what is open. The next key is pressed only then: right after an escape it would be another one.
 #[track_caller]
 fn close(t: &mut Terminal) {
+    t.shows("esc back");
     t.press("\x1b");
     t.shows("leave");
 }
