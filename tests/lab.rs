@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use lab::{Engine, Lab, Options, Worker, worker};
 use nodelift::config::inventory::Inventory;
 use nodelift::remote::detached;
+use nodelift::remote::powershell::bootstrap::command_line;
 use nodelift::runbook::{Library, Runbook};
 use serde_json::{Value as Json, json};
 
@@ -32,8 +33,7 @@ fn runbook() -> Runbook {
 }
 
 fn worker(lab: &Lab, machine: &str) -> Worker {
-    let line = format!("powershell.exe {}", worker::arguments().join(" "));
-    Worker::start(lab.ssh(machine).arg(line)).expect("ssh starts")
+    Worker::start(lab.ssh(machine).arg(command_line())).expect("ssh starts")
 }
 
 /// Runs a script of the runbook.
@@ -88,7 +88,7 @@ fn a_restart_takes_the_server_away_and_brings_it_back() {
     assert!(status.expect("ssh starts").success());
     wait("the server is gone", || !lab.listens("HCI-N2"));
     assert!(lab.listens("HCI-N1"), "the others stay");
-    assert_eq!(old.run("1", &json!({}), PATIENCE).end, Json::Null, "its worker went with it");
+    wait("its worker went with it", || old.run("1", &json!({}), PATIENCE).end.is_null());
     wait("the server is back", || lab.listens("HCI-N2"));
     let mut new = worker(&lab, "HCI-N2");
     let hello = new.hello(PATIENCE).expect("an answer");

@@ -16,7 +16,7 @@ use crate::core::plan::{Moment, Severity};
 use crate::core::run::Phase;
 use crate::core::state::State;
 use crate::core::summary::check_row;
-use crate::engine::{Clock, Setup};
+use crate::engine::Setup;
 use crate::journal::Journal;
 use crate::link::{FromEngine, PROTOCOL, Reader, ToEngine, Writer};
 use crate::logs::Logs;
@@ -63,7 +63,7 @@ impl Check {
                 logs: Logs::in_memory(),
                 hosts,
                 vault: secrets.vault(),
-                clock: Clock::new(Timestamp::now(), scale),
+                clock: site::clock(&inventory),
                 info: EngineInfo {
                     version: env!("CARGO_PKG_VERSION").into(),
                     host: session::host(),

@@ -19,21 +19,23 @@ const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
 #[cfg(not(unix))]
 const SYSTEM_KNOWN_HOSTS: &str = r"C:\ProgramData\ssh\ssh_known_hosts";
 
+/// Between two attempts to connect, however fast a lab's clock runs.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
 /// Every machine of an inventory, over SSH.
 pub fn ssh(inventory: &Inventory, secrets: &Secrets) -> Result<BTreeMap<NodeName, Arc<dyn Host>>> {
     let runtime = SshRuntime::start().wrap_err("cannot start the thread for SSH")?;
     Ok(inventory
         .machines()
         .map(|m| {
-            let config = config(m, secrets, inventory.keepalive, inventory.dead_after);
-            let host: Arc<dyn Host> = Arc::new(runtime.host(config));
+            let host: Arc<dyn Host> = Arc::new(runtime.host(config(m, secrets, inventory)));
             (NodeName::new(&m.name), host)
         })
         .collect())
 }
 
 /// How one machine is reached.
-pub fn config(machine: &Machine, secrets: &Secrets, keepalive: u64, dead_after: u64) -> SshConfig {
+pub fn config(machine: &Machine, secrets: &Secrets, inventory: &Inventory) -> SshConfig {
     let login = &machine.login;
     let mut target = Endpoint::new(&machine.host, &login.user, credentials(login, secrets));
     target.port = machine.port;
@@ -41,8 +43,12 @@ pub fn config(machine: &Machine, secrets: &Secrets, keepalive: u64, dead_after: 
     known_hosts.push(PathBuf::from(SYSTEM_KNOWN_HOSTS));
     let mut config = SshConfig::new(&machine.name, target, known_hosts);
     config.hops = login.jump.iter().map(|j| hop(j, login, secrets)).collect();
-    config.times.keepalive = Duration::from_secs(keepalive);
-    config.times.dead = Duration::from_secs(dead_after);
+    config.times.keepalive = Duration::from_secs(inventory.keepalive);
+    config.times.dead = Duration::from_secs(inventory.dead_after);
+    // Where a restart takes a second, it is not looked for every twelve.
+    for wait in &mut config.times.backoff {
+        *wait = wait.div_f64(inventory.scale).max(SHORTEST_WAIT);
+    }
     config
 }
 

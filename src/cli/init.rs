@@ -107,6 +107,7 @@ fn draft(path: &Path, nodes: Vec<Machine>) -> Inventory {
         target: None,
         lab: false,
         scale: 1.0,
+        since: None,
         nodes,
         coordinator: None,
         task: None,
@@ -194,7 +195,7 @@ fn discover(
     secrets: &Secrets,
     runbook: &Runbook,
 ) -> Result<(String, String, Vec<NodeName>)> {
-    let config = hosts::config(machine, secrets, inventory.keepalive, inventory.dead_after);
+    let config = hosts::config(machine, secrets, inventory);
     let host = SshRuntime::start().wrap_err("cannot start the thread for SSH")?.host(config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

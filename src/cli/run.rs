@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use clap::Args;
 use color_eyre::eyre::{Result, WrapErr};
-use jiff::Timestamp;
 
 use super::{Exit, hosts, screen, secrets, session, site};
 use crate::config::inventory::Inventory;
@@ -15,7 +14,7 @@ use crate::core::event::{EngineInfo, Stamped};
 use crate::core::plan::Plan;
 use crate::core::run::{Phase, RunVerdict};
 use crate::core::state::State;
-use crate::engine::{Clock, Setup};
+use crate::engine::Setup;
 use crate::journal::{self, Ending, Journal, RunFolder, Writer};
 use crate::logs::Logs;
 
@@ -70,7 +69,7 @@ impl Run {
                 logs,
                 hosts,
                 vault: secrets.vault(),
-                clock: Clock::new(Timestamp::now(), scale),
+                clock: site::clock(&inventory),
                 info: EngineInfo {
                     version: env!("CARGO_PKG_VERSION").into(),
                     host: session::host(),

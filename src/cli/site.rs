@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::Exit;
@@ -10,6 +11,8 @@ use crate::config::inventory::Inventory;
 use crate::config::settings::Settings;
 use crate::core::name::NodeName;
 use crate::core::plan::Plan;
+use crate::core::watch::Clocking;
+use crate::engine::Clock;
 use crate::runbook::{Library, LoadError, Site};
 
 /// The runbook that is taken where an inventory names none.
@@ -33,6 +36,14 @@ pub fn read_inventory(
         Exit::Usage
     })?;
     Ok((inventory, plan))
+}
+
+/// The engine's clock: the system's, or a lab's.
+pub fn clock(inventory: &Inventory) -> Clock {
+    let now = Timestamp::now();
+    let since = inventory.since.filter(|s| *s <= now).unwrap_or(now);
+    let passed = now.duration_since(since).unsigned_abs();
+    Clock::new(Clocking { now: since, scale: inventory.scale }.after(passed), inventory.scale)
 }
 
 fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) -> Result<Arc<Plan>, String> {

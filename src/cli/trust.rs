@@ -107,7 +107,7 @@ fn scan(inventory: &Inventory, machines: &[Machine]) -> Result<Vec<Looked>> {
     waiting.block_on(async {
         let mut out = Vec::new();
         for machine in machines {
-            let config = hosts::config(machine, &Secrets::default(), inventory.keepalive, inventory.dead_after);
+            let config = hosts::config(machine, &Secrets::default(), inventory);
             out.push(runtime.scan(config).await);
         }
         Ok(out)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use toml::Spanned;
@@ -23,6 +24,8 @@ pub struct Inventory {
     pub lab: bool,
     /// Engine seconds in one real second; other than 1 only in a lab.
     pub scale: f64,
+    /// When the clock of a lab was right: it has run at the scale since then. Now where absent.
+    pub since: Option<Timestamp>,
     pub nodes: Vec<Machine>,
     pub coordinator: Option<Machine>,
     pub task: Option<TaskAccount>,
@@ -87,6 +90,7 @@ struct File {
     #[serde(default)]
     lab: bool,
     scale: Option<Spanned<f64>>,
+    since: Option<Spanned<String>>,
     runbook: Option<String>,
     target: Option<String>,
     cluster: ClusterTable,
@@ -291,6 +295,17 @@ impl Checker<'_> {
                 self.say(s, "the scale must be between 1 and 10000", "60 means: a minute passes in a second");
             }
         }
+        let since = file.since.as_ref().and_then(|s| {
+            let since = s.get_ref().parse().ok().filter(|_| file.lab);
+            if since.is_none() {
+                self.say(
+                    s,
+                    "not a time at which the clock of a lab was right",
+                    "remove it: a lab writes it itself",
+                );
+            }
+            since
+        });
         if file.lab {
             for machine in nodes.iter().chain(&coordinator) {
                 if !is_loopback(&machine.host) {
@@ -322,6 +337,7 @@ impl Checker<'_> {
             target: file.target,
             lab: file.lab,
             scale,
+            since,
             nodes,
             coordinator,
             task,
@@ -493,6 +509,7 @@ mod tests {
                 "HCI-N1 is a node of the cluster",
             ),
             (&format!("scale = 60.0\n{SMALL}"), "site.toml:1:9", "the clock may only be scaled in a lab"),
+            (&format!("since = 'noon'\n{SMALL}"), "site.toml:1:9", "not a time"),
             (&format!("lab = true\n{SMALL}"), "site.toml:1:1", "lab = true, but HCI-N1 is at hci-n1.corp.example"),
             (&format!("{SMALL}jump = ['a b']\n"), "site.toml:7:9", "`a b` is no jump host"),
             ("[cluster]\nname = 'X'\n[[node]]\nname = 'a'\n", "site.toml:4:8", "nobody to log in to A as"),

@@ -23,12 +23,14 @@ pub struct Logs {
     files: BTreeMap<Option<NodeName>, Store>,
     /// Every line in the order it came: which file, which line of it.
     merged: Vec<(Option<NodeName>, u32)>,
+    /// Number of the next line among all of them.
+    next: u64,
 }
 
 impl Logs {
     /// Logs that live in memory only: the demo, tests.
     pub fn in_memory() -> Self {
-        Self { folder: None, files: BTreeMap::new(), merged: Vec::new() }
+        Self { folder: None, files: BTreeMap::new(), merged: Vec::new(), next: 0 }
     }
 
     /// Logs in a folder, going on where the files end.
@@ -61,14 +63,15 @@ impl Logs {
             let node = (stem != RUN).then(|| NodeName::new(stem));
             logs.files.insert(node, open(&path)?);
         }
-        // The order between files is not kept on disk: the times are.
         let mut order = Vec::new();
         for (node, file) in &logs.files {
             for i in 0..file.len() {
-                order.push((file.line(i).and_then(|l| parse(node, &l)).map(|l| l.at), node.clone(), i as u32));
+                let number = file.line(i).and_then(|l| parse(node, &l)).map(|(n, _)| n);
+                order.push((number, node.clone(), i as u32));
             }
         }
-        order.sort_by_key(|(at, _, i)| (*at, *i));
+        order.sort_by_key(|(number, _, i)| (*number, *i));
+        logs.next = order.last().and_then(|(n, ..)| *n).map_or(0, |n| n + 1);
         logs.merged = order.into_iter().map(|(_, node, i)| (node, i)).collect();
         Ok(logs)
     }
@@ -86,7 +89,8 @@ impl Logs {
             }),
         };
         let number = file.len() as u32;
-        file.add(&format!("{}\t{}\t{}\t{}", line.at, line.level.word(), line.source, line.text))?;
+        file.add(&format!("{}\t{}\t{}\t{}\t{}", line.at, self.next, line.level.word(), line.source, line.text))?;
+        self.next += 1;
         self.merged.push((line.node.clone(), number));
         Ok(())
     }
@@ -127,7 +131,7 @@ impl Logs {
                     Which::Node(n) => (Some(n.clone()), i),
                 };
                 let text = self.files.get(&node)?.line(number)?;
-                parse(&node, &text)
+                parse(&node, &text).map(|(_, line)| line)
             })
             .collect()
     }
@@ -143,15 +147,14 @@ fn file_name(node: Option<&NodeName>) -> String {
     }
 }
 
-fn parse(node: &Option<NodeName>, line: &str) -> Option<LogLine> {
-    let mut parts = line.splitn(4, '\t');
-    Some(LogLine {
-        at: parts.next()?.parse().ok()?,
-        level: Level::from_word(parts.next()?)?,
-        source: parts.next()?.to_owned(),
-        text: parts.next()?.to_owned(),
-        node: node.clone(),
-    })
+/// A line and its number among all: times tell no order where many lines come of one moment.
+fn parse(node: &Option<NodeName>, line: &str) -> Option<(u64, LogLine)> {
+    let mut parts = line.splitn(5, '\t');
+    let at = parts.next()?.parse().ok()?;
+    let number = parts.next()?.parse().ok()?;
+    let level = Level::from_word(parts.next()?)?;
+    let source = parts.next()?.to_owned();
+    Some((number, LogLine { at, node: node.clone(), source, level, text: parts.next()?.to_owned() }))
 }
 
 #[cfg(test)]
@@ -176,12 +179,13 @@ mod tests {
     fn lines_come_back_by_number_and_merged() {
         let folder = tempfile::tempdir().unwrap();
         let mut logs = Logs::open(folder.path()).unwrap();
-        for (i, node) in [Some("A"), None, Some("B"), Some("A")].into_iter().enumerate() {
-            logs.add(&line(i as i64, node, &format!("line {i}"))).unwrap();
+        // All of one moment.
+        for (i, node) in [Some("B"), None, Some("A"), Some("B")].into_iter().enumerate() {
+            logs.add(&line(0, node, &format!("line {i}"))).unwrap();
         }
         let check = |logs: &Logs| {
             assert_eq!(texts(logs, &Which::All), ["line 0", "line 1", "line 2", "line 3"]);
-            assert_eq!(texts(logs, &Which::Node("A".into())), ["line 0", "line 3"]);
+            assert_eq!(texts(logs, &Which::Node("B".into())), ["line 0", "line 3"]);
             assert_eq!(texts(logs, &Which::Run), ["line 1"]);
             assert_eq!(logs.lines(&Which::All, 2, 1)[0].text, "line 2");
             assert!(logs.lines(&Which::All, 9, 5).is_empty());
@@ -194,7 +198,7 @@ mod tests {
     #[test]
     fn a_torn_last_line_is_not_shown_and_not_joined_to_the_next() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("A.log"), "2025-06-14T08:00:00Z\tinfo\trun\twhole\n2025-06-14T08:0")
+        std::fs::write(folder.path().join("A.log"), "2025-06-14T08:00:00Z\t0\tinfo\trun\twhole\n2025-06-14T08:0")
             .unwrap();
         let mut logs = Logs::open(folder.path()).unwrap();
         logs.add(&line(0, Some("A"), "next")).unwrap();

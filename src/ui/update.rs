@@ -32,8 +32,10 @@ impl Model {
             }
             Msg::Pulse(pulse) => {
                 // At rest a poll that found nothing new changes nothing that is shown.
-                self.dirty |= self.ages_tick();
                 self.later(pulse.at);
+                if self.ages_tick() {
+                    self.changed();
+                }
                 self.fresh.insert(pulse.key.clone(), pulse);
                 Vec::new()
             }
@@ -149,11 +151,14 @@ impl Model {
         self.prove()
     }
 
-    /// Time only goes forward, but where another engine speaks.
+    /// Time only goes forward, but where another engine speaks. What has ended stays as it was at its end, in a replay as well.
     fn later(&mut self, now: Timestamp) {
-        // Where the engine has left, it stays the time of its last word.
-        if self.gone.is_none() {
-            self.now = self.now.max(now);
+        let end = self.state.as_ref().filter(|s| s.phase.is_terminal()).and_then(|s| s.phase_since);
+        match end {
+            Some(end) => self.now = end,
+            // Where the engine has left, it stays the time of its last word.
+            None if self.gone.is_none() => self.now = self.now.max(now),
+            None => {}
         }
     }
 

@@ -21,8 +21,8 @@ pub fn ascii(value: &Json) -> String {
     out
 }
 
-/// One frame, as lines. `marked`: the last of several pieces says so with a `-`.
-pub fn written(nonce: &str, frame: &Json, marked: bool) -> String {
+/// One frame, as lines. The last of several pieces says so with a `-`.
+pub fn written(nonce: &str, frame: &Json) -> String {
     let text = ascii(frame);
     let mut out = String::with_capacity(text.len() + 64);
     let mut rest = text.as_str();
@@ -31,7 +31,7 @@ pub fn written(nonce: &str, frame: &Json, marked: bool) -> String {
         out.push_str(&format!("#~{nonce}~+{piece}\n"));
         rest = after;
     }
-    let sign = if marked && !out.is_empty() { "-" } else { "" };
+    let sign = if out.is_empty() { "" } else { "-" };
     out.push_str(&format!("#~{nonce}~{sign}{rest}\n"));
     out
 }

@@ -124,6 +124,11 @@ impl Lab {
         &self.folder
     }
 
+    /// Who logs in to its machines.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
     pub fn world(&self) -> &WorldFile {
         &self.world
     }
@@ -212,8 +217,9 @@ impl Lab {
         );
         let cluster = world.top("cluster")["name"].as_str().unwrap_or("HCI-CL1");
         let scale = rate.clamp(1.0, 10_000.0);
+        let since = world.start();
         let inventory = format!(
-            "lab = true\nscale = {scale:?}\nrunbook = \"azure-local-powershell\"\ntarget = \"23H2\"\n\n\
+            "lab = true\nscale = {scale:?}\nsince = \"{since}\"\nrunbook = \"azure-local-powershell\"\ntarget = \"23H2\"\n\n\
              [cluster]\nname = \"{cluster}\"\n{coordinator}{nodes}\n\
              [ssh]\nuser = \"{}\"\nkey = \"{here}/key\"\nagent = false\nknown_hosts = [\"{here}/known_hosts\"]\n",
             self.user

@@ -38,7 +38,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
     let plain = value(&["-OutputFormat", "-of", "-o"]).is_some_and(|f| f.eq_ignore_ascii_case("Text"));
     match script {
         Some(s) if ["function nlR", "function nlW", "t='hello'"].iter().all(|w| s.contains(w)) => {
-            machine.worker(s.contains("\"#~$n~-\""));
+            machine.worker();
             ExitCode::SUCCESS
         }
         Some(s) if s.contains("Select-Object -Skip 2") => machine.single(),
@@ -90,28 +90,20 @@ impl Machine {
     }
 
     /// A worker: one request a line, until its input ends.
-    fn worker(&self, marked: bool) {
+    fn worker(&self) {
         for line in io::stdin().lock().split(b'\n') {
             let Ok(line) = line else { return };
             let line = String::from_utf8_lossy(&line);
             match serde_json::from_str::<Json>(line.trim_end()) {
                 Ok(request) if request.is_object() => {
                     let nonce = request["n"].as_str().unwrap_or_default().to_owned();
-                    Exchange {
-                        machine: self,
-                        nonce,
-                        marked,
-                        id: request["i"].clone(),
-                        k: 0,
-                        began: Instant::now(),
-                    }
-                    .answer(&request);
+                    Exchange { machine: self, nonce, id: request["i"].clone(), k: 0, began: Instant::now() }
+                        .answer(&request);
                 }
                 _ => put(&frames::written(
                     "?",
                     &json!({"t": "end", "i": null, "ok": false, "k": 0, "ms": 0, "m": "Invalid JSON primitive.",
                         "id": "System.ArgumentException,Microsoft.PowerShell.Commands.ConvertFromJsonCommand"}),
-                    marked,
                 )),
             }
         }
@@ -126,8 +118,7 @@ impl Machine {
         let (nonce, args, script) = (next(), next(), next());
         let request =
             json!({"i": 0, "n": nonce, "s": script.trim_end(), "a": serde_json::from_str::<Json>(&args).ok()});
-        let mut exchange =
-            Exchange { machine: self, nonce, marked: true, id: json!(0), k: 0, began: Instant::now() };
+        let mut exchange = Exchange { machine: self, nonce, id: json!(0), k: 0, began: Instant::now() };
         ExitCode::from(if exchange.answer(&request) { 0 } else { FAILED })
     }
 
@@ -255,7 +246,6 @@ fn answers() -> &'static Result<Answers, String> {
 struct Exchange<'a> {
     machine: &'a Machine,
     nonce: String,
-    marked: bool,
     id: Json,
     /// Objects put out.
     k: u64,
@@ -334,7 +324,7 @@ impl Exchange<'_> {
     }
 
     fn frame(&self, frame: Json) {
-        put(&frames::written(&self.nonce, &frame, self.marked));
+        put(&frames::written(&self.nonce, &frame));
     }
 }
 

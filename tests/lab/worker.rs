@@ -1,34 +1,25 @@
 //! A worker as a test talks to it: requests in, answers out, over any process.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nodelift::remote::powershell::bootstrap::command_line;
 use serde_json::{Value as Json, json};
 
 use super::frames::{Line, Reader};
-
-/// The text that makes PowerShell a worker: the product's, or the recorded form of it where the product has none yet.
-pub fn bootstrap() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let own = root.join("config/remote/worker.ps1");
-    let path = if own.exists() { own } else { root.join("tests/lab/fixtures/worker.ps1") };
-    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
 
 /// A command for `-EncodedCommand`.
 pub fn encoded(script: &str) -> String {
     STANDARD.encode(script.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>())
 }
 
-/// Arguments of a PowerShell that becomes a worker.
+/// Arguments of a PowerShell that becomes a worker, as the program starts it.
 pub fn arguments() -> Vec<String> {
-    let fixed = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -OutputFormat Text -EncodedCommand";
-    fixed.split(' ').map(str::to_owned).chain([encoded(&bootstrap())]).collect()
+    command_line().split(' ').skip(1).map(str::to_owned).collect()
 }
 
 /// What a request gave.

@@ -3,9 +3,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use nodelift::remote::sim::World;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// A world in a file, with the lock that the lab's PowerShell and tools take too.
 #[derive(Clone, Debug)]
@@ -64,6 +64,17 @@ impl WorldFile {
         let mut world = self.read()?;
         edit(world.json_mut());
         self.write(&world)
+    }
+
+    /// Moves a clock that stands still by hand; who reads it next lets the time pass.
+    ///
+    /// # Errors
+    /// As `change`.
+    pub fn pass(&self, seconds: i64) -> Result<(), String> {
+        self.edit(|w| {
+            let start = w["clock"]["start"].as_str().and_then(|t| t.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+            w["clock"]["start"] = json!((start + SignedDuration::from_secs(seconds)).to_string());
+        })
     }
 
     /// Writes a world in one move: a reader sees the old one or the new one.

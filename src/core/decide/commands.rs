@@ -27,7 +27,9 @@ impl Decider {
                 self.phase(turn, actor, Phase::Checking, "reading every node", now);
             }
             Command::Retry { key } => {
-                self.want(turn, actor, std::slice::from_ref(key), "asked for again", now);
+                let title = self.state.plan.check(&key.check).map_or(&*key.check, |c| &c.title);
+                let why = format!("again: {title}");
+                self.want(turn, actor, std::slice::from_ref(key), &why, now);
                 self.back_to_checking(turn, actor, now);
             }
             Command::RetryFailed => {

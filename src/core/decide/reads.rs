@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Decider, Effect, Turn, after, seconds};
 use crate::core::command::{Refusal, before_keys, blockers, keys_of};
 use crate::core::connection::Connection;
-use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome, ReadKey};
+use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome, ReadKey, VerdictKey};
 use crate::core::name::{NodeName, OpId};
 use crate::core::plan::{Moment, StepKind};
 use crate::core::run::Phase;
@@ -216,11 +216,13 @@ impl Decider {
         };
         self.emit(turn, ENGINE, Event::FixEnded { op, took_ms, answer }, now);
         let mut again = vec![key];
-        // A fix may mend more than its own check: when the last one has ended, whatever still blocks is read again.
+        // A fix may mend more than its own check, or leave a restart to be done: when the last one has ended, all of the machines
+        // it was about is read again, and whatever still blocks.
         if self.state.fixes.values().all(|f| f.answer.is_some()) {
-            again.extend(before_keys(&self.state).into_iter().filter(|k| self.state.blocks(k, now)));
+            let mended = |k: &VerdictKey| self.state.fixes.values().any(|f| k.node.as_ref() == Some(&f.node));
+            again.extend(before_keys(&self.state).into_iter().filter(|k| mended(k) || self.state.blocks(k, now)));
         }
-        self.want(turn, ENGINE, &again, "after the fix", now);
+        self.want(turn, ENGINE, &again, "what the fix may have changed", now);
     }
 }
 

@@ -2,6 +2,7 @@
 //! (run-safety-model 3, 8, 10).
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{Decider, Effect, Turn, after};
 use crate::core::command::{before_keys, keys_of, plural};
@@ -451,17 +452,18 @@ impl Decider {
     }
 }
 
-/// A record in a few words: `level 12, upgrade_version 32772`.
-fn short(json: &serde_json::Value) -> String {
+/// A record in a few words: `level 12, upgrade version 32772`, or what was and what is.
+fn short(json: &Value) -> String {
     match json {
-        serde_json::Value::Object(o) => o
-            .iter()
-            .map(|(k, v)| match v {
-                serde_json::Value::String(s) => format!("{k} {s}"),
-                other => format!("{k} {other}"),
-            })
-            .collect::<Vec<_>>()
-            .join(", "),
+        Value::String(s) => s.clone(),
+        Value::Array(all) => all.iter().map(short).collect::<Vec<_>>().join(", "),
+        Value::Object(o) => match (o.get("before"), o.get("after")) {
+            (Some(before), Some(after)) => format!("{} → {}", short(before), short(after)),
+            _ => {
+                let fields = o.iter().map(|(k, v)| format!("{} {}", k.replace('_', " "), short(v)));
+                fields.collect::<Vec<_>>().join(", ")
+            }
+        },
         other => other.to_string(),
     }
 }

@@ -1,0 +1,183 @@
+//! The main job by keys alone: the real program in a terminal, real SSH servers, from a check that fails to a proved upgrade.
+#![cfg(unix)]
+
+#[path = "lab/mod.rs"]
+mod lab;
+#[path = "support/pty.rs"]
+mod pty;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lab::{Engine, Lab, Options};
+use nodelift::core::event::Event;
+use nodelift::journal;
+use portable_pty::CommandBuilder;
+use pty::Terminal;
+use serde_json::json;
+
+const FILE_SYSTEM: &str = r"HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem";
+
+#[test]
+fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
+    if let Err(why) = Lab::is_possible() {
+        println!("skipped: {why}");
+        return;
+    }
+    // A PowerShell process takes its time to start; the stand-in does not.
+    let rate = if matches!(Engine::find(), Ok(Engine::StandIn(_))) { 1200.0 } else { 120.0 };
+    let options = Options {
+        rate,
+        change: Box::new(|world| {
+            let value =
+                &mut world["machines"]["HCI-N3"]["registry"][FILE_SYSTEM]["RefsEnableMetadataValidation"]["value"];
+            assert_eq!(*value, 0, "the world is ready but for this");
+            *value = json!(1);
+        }),
+        ..Options::default()
+    };
+    let lab = Lab::start("ready", options).unwrap_or_else(|e| panic!("{e}"));
+    println!("{} answers", lab.engine().name());
+    let minutes = |site: f64| Duration::from_secs_f64(site * 60.0 / rate) + Duration::from_secs(60);
+
+    let mut t = nodelift(&lab, &["run", "-i", &lab.inventory().display().to_string()]);
+    t.wait_for(minutes(30.0), "one blocker", |t| t.text().contains("BLOCKED   1 to fix"));
+    assert!(t.text().contains("HCI-N3: value 1"), "{}", t.text());
+    t.press("2f");
+    t.shows("Fix: ReFS metadata validation is off");
+    t.press("y");
+    t.wait_for(minutes(30.0), "the fix", |t| t.text().contains("READY   2 warnings"));
+    // The fix works after a restart only: so says the check that is selected now, and says it again when it is read again.
+    t.shows("▲ Restarted after the registry change                   ––▲–   3 of 4");
+    t.press("gr");
+    t.shows("reading again: Restarted after the registry change, by");
+    t.wait_for(minutes(30.0), "the retry", |t| t.text().contains("READY   2 warnings"));
+
+    t.press("s");
+    t.shows("Start the upgrade of HCI-CL1 to 23H2");
+    t.press("y");
+    t.wait_for(minutes(30.0), "the run", |t| t.text().contains("RUNNING"));
+    t.wait_for(minutes(720.0), "every node", |t| t.text().contains("AWAITING COMMIT   4 of 4"));
+    let text = t.text();
+    for node in ["HCI-N1", "HCI-N2", "HCI-N3", "HCI-N4"] {
+        assert!(text.lines().any(|l| l.contains(&format!("{node} done         25398"))), "{node}\n{text}");
+        assert!(text.lines().any(|l| l.contains(&format!("{node}  Up      25398."))), "{node}\n{text}");
+    }
+
+    t.press("m");
+    t.shows("Raise the cluster functional level: cannot be undone");
+    t.shows("✔ No Updating Run is going on");
+    // Another name does nothing.
+    t.press("HCI-CL2\tchange 4711 approved\t\t\r");
+    t.shows("Raise: type the cluster's name: HCI-CL1");
+    t.press("\x1b");
+    t.wait("the dialog is gone", |t| !t.text().contains("Type HCI-CL1"));
+    commit(&mut t, minutes(30.0));
+    t.wait_for(minutes(60.0), "the level", |t| t.text().contains("level 12"));
+    t.shows("Next: Update the storage pool");
+    commit(&mut t, minutes(30.0));
+    t.wait_for(minutes(60.0), "the end", |t| t.text().contains("HCI-CL1 succeeded"));
+    t.press("\x1b");
+    t.wait("the outcome is closed", |t| !t.text().contains("HCI-CL1 succeeded"));
+    t.shows("SUCCEEDED");
+    t.press("2g");
+    let live = Frame::settled(&t);
+    t.press("q");
+    assert_eq!(t.ends().exit_code(), 0, "{}", t.text());
+    t.shows("HCI-CL1: 4 of 4 nodes at 23H2, proved.");
+
+    let run = run_folder(&lab.folder().join("state"));
+    once_each(&run);
+    let mut t = nodelift(&lab, &["replay", "--paused", &run.display().to_string()]);
+    t.shows("REPLAY paused");
+    t.press(">");
+    t.shows("SUCCEEDED");
+    t.press("2g");
+    let replayed = Frame::settled(&t);
+    assert_eq!(replayed.text, live.text);
+    for (i, (now, then)) in replayed.looks.iter().zip(&live.looks).enumerate() {
+        assert_eq!(now, then, "row {}, column {}", i / 120, i % 120);
+    }
+    t.press("q");
+    assert_eq!(t.ends().exit_code(), 0);
+}
+
+/// The program at 120×40, with a home of its own.
+fn nodelift(lab: &Lab, arguments: &[&str]) -> Terminal {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_nodelift"));
+    command.args(arguments);
+    command.cwd(lab.folder());
+    command.env("HOME", lab.folder());
+    command.env("XDG_CONFIG_HOME", lab.folder().join("config"));
+    command.env("NODELIFT_STATE", lab.folder().join("state"));
+    Terminal::open(command, pty::size(120, 40))
+}
+
+/// Opens the step that waits, types the cluster's name and a reason, and goes to the button.
+fn commit(t: &mut Terminal, patience: Duration) {
+    t.press("m");
+    t.shows("cannot be undone ─");
+    t.wait_for(patience, "a proof", |t| t.text().contains("Proved"));
+    t.press("HCI-CL1\tchange 4711 approved\t\t\r");
+}
+
+fn run_folder(state: &Path) -> PathBuf {
+    let runs = std::fs::read_dir(state.join("runs/HCI-CL1")).expect("a run").flatten();
+    let runs: Vec<PathBuf> = runs.map(|r| r.path()).collect();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    runs[0].clone()
+}
+
+/// Nothing that changes the site was sent twice.
+fn once_each(run: &Path) {
+    let read = journal::read(&run.join("journal")).expect("a journal");
+    let count = |is: fn(&Event) -> bool| read.events.iter().filter(|e| is(&e.event)).count();
+    assert_eq!(count(|e| matches!(e, Event::FixIntended { .. })), 1);
+    assert_eq!(count(|e| matches!(e, Event::StartIntended { .. })), 1);
+    assert_eq!(count(|e| matches!(e, Event::StepIntended { step, .. } if step == "cau-run")), 1);
+    assert_eq!(count(|e| matches!(e, Event::CommitIntended { .. })), 2);
+}
+
+/// A frame without what tells a replay from a run: the footer, and the header's mark in the middle.
+#[derive(PartialEq)]
+struct Frame {
+    text: String,
+    looks: Vec<Option<Look>>,
+}
+
+/// Foreground, background; bold, dim, italic, underlined, inverse.
+type Look = (vt100::Color, vt100::Color, [bool; 5]);
+
+impl Frame {
+    /// What the screen comes to rest at.
+    fn settled(t: &Terminal) -> Self {
+        t.shows("storage-pool done");
+        let mut last = Self::of(t);
+        loop {
+            std::thread::sleep(Duration::from_millis(300));
+            let next = Self::of(t);
+            if next == last {
+                return next;
+            }
+            last = next;
+        }
+    }
+
+    fn of(t: &Terminal) -> Self {
+        let screen = t.screen();
+        let (rows, columns) = screen.size();
+        let (mut text, mut looks) = (String::new(), Vec::new());
+        for row in 0..rows - 1 {
+            for column in 0..columns {
+                let mark = row == 0 && (60..98).contains(&column);
+                let cell = screen.cell(row, column).filter(|_| !mark);
+                text.push_str(cell.map(|c| c.contents()).filter(|c| !c.is_empty()).unwrap_or(" "));
+                looks.push(cell.map(|c| {
+                    (c.fgcolor(), c.bgcolor(), [c.bold(), c.dim(), c.italic(), c.underline(), c.inverse()])
+                }));
+            }
+            text.push('\n');
+        }
+        Self { text, looks }
+    }
+}
