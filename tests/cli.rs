@@ -130,6 +130,7 @@ fn mistakes_are_named_with_what_was_meant() {
             "may be azure-local/facts/cau-run.ps1 or azure-local/steps/cau-run.ps1",
         ),
         ("replay nope", 2, "nope: there is no such folder"),
+        ("replay .", 9, "name the folder of a run"),
         ("demo", 2, "needs a terminal"),
     ] {
         home.run(arguments).fails(code, words);

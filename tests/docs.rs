@@ -31,7 +31,7 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
 
 /// First cells of a table, without their ticks.
 fn cells(text: &str) -> Vec<&str> {
-    text.lines().filter_map(|l| Some(l.strip_prefix("| `")?.split('`').next()?)).collect()
+    text.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect()
 }
 
 #[test]

@@ -120,6 +120,8 @@ fn command(folder: &Path, word: &str, inventory: &Path) -> CommandBuilder {
     for name in ["NODELIFT_STATE", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "NODELIFT_RUNBOOKS"] {
         command.env(name, folder.join(name));
     }
+    // A folder that is named must be there.
+    fs::create_dir_all(folder.join("NODELIFT_RUNBOOKS")).expect("folder");
     command
 }
 

@@ -294,11 +294,13 @@ mod tests {
             port: 22,
             login: login.clone(),
         };
-        let machines = [machine("HCI-N1", "hci-n1.corp.example"), machine("COORD01", "coord01")];
+        let coordinator = Machine { port: 2222, ..machine("COORD01", "coord01") };
+        let machines = [machine("HCI-N1", "hci-n1.corp.example"), coordinator];
         let text = write_out("HCI-CL1", &[NodeName::new("HCI-N1")], &machines, Some("CORP\\admin"), &login);
         let read = Inventory::parse(&Source::new("inventory.toml", text), Path::new("inventory.toml")).unwrap();
         assert_eq!((read.cluster.as_str(), read.nodes.len()), ("HCI-CL1", 1));
         assert_eq!(read.nodes[0].host, "hci-n1.corp.example");
+        assert_eq!((read.nodes[0].port, read.coordinator.map(|c| c.port)), (22, Some(2222)));
         assert_eq!(read.task.unwrap().user, "CORP\\admin");
     }
 }

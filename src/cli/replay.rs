@@ -37,10 +37,6 @@ impl Replay {
             eprintln!("Runs lie in {}, one folder each.", settings.state.join("runs").display());
             return Ok(Exit::Usage);
         }
-        if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-            eprintln!("nodelift: replay opens a screen and needs a terminal.");
-            return Ok(Exit::Usage);
-        }
         let recording = match recording(&self.path, self.speed, self.paused) {
             Ok(r) => r,
             Err(why) => {
@@ -48,6 +44,10 @@ impl Replay {
                 return Ok(Exit::JournalUnusable);
             }
         };
+        if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+            eprintln!("nodelift: replay opens a screen and needs a terminal.");
+            return Ok(Exit::Usage);
+        }
         let (ours, theirs) = link::pair();
         let player = std::thread::Builder::new().name("replay".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

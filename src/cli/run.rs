@@ -155,7 +155,9 @@ fn unfinished(path: &Path) -> Result<Option<Opened>, (String, Exit)> {
         return Err((why, Exit::JournalUnusable));
     }
     let folder = RunFolder::open(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::WouldBlock => (e.to_string(), Exit::Locked),
+        std::io::ErrorKind::WouldBlock => {
+            (format!("{e}. Go on in that nodelift, or leave it first: q."), Exit::Locked)
+        }
         _ => (format!("{}: {e}", path.display()), Exit::JournalUnusable),
     })?;
     read.mend().map_err(|e| (format!("{}: {e}", path.display()), Exit::JournalUnusable))?;
