@@ -419,7 +419,7 @@ fn an_unknown_host_key_is_trusted_once_and_then_works() {
 
     let mut trust = Terminal::open(site.command("trust"), pty::size(120, 40));
     trust.shows("Type yes:");
-    says(&trust, &["new      HCI-N2", &print]);
+    says(&trust, &["new HCI-N2", &print]);
     trust.press("yes\r");
     assert_eq!(trust.ends().exit_code(), 0, "{}", trust.text());
 

@@ -175,8 +175,15 @@ fn running(state: &State, now: Timestamp) -> Advice {
             .press(Suggest::Details, "shows what is known")
             .urgent();
     }
+    let name = &state.plan.driver.name;
+    if let Some(node) = state.orphaned() {
+        return say(format!(
+            "{node} went away under the run: nobody drives it. When {name} lets go of it, the run pauses."
+        ))
+        .press(Suggest::Details, "shows what is known")
+        .urgent();
+    }
     let Some((node, unit)) = node_in_work(state) else {
-        let name = &state.plan.driver.name;
         let staging = run.units.values().filter(|u| u.state == UnitState::Staging).count();
         if staging > 0 {
             return say(format!(
