@@ -21,12 +21,12 @@ $result = $null
 try {
   $from = Get-Date
   Start-ScheduledTask -TaskPath '\' -TaskName $name -ErrorAction Stop
-  # 267009: it runs; 267011: it has not run yet.
+  # It runs, has not run yet, or waits for its turn.
   do {
     Start-Sleep -Milliseconds 250
     $result = [int64](Get-ScheduledTaskInfo -TaskPath '\' -TaskName $name -ErrorAction Stop).LastTaskResult
     $seconds = ((Get-Date) - $from).TotalSeconds
-  } while (($result -eq 267009 -or $result -eq 267011) -and $seconds -lt 60)
+  } while ($result -in 267009, 267011, 267045 -and $seconds -lt 60)
 }
 finally { Unregister-ScheduledTask -TaskPath '\' -TaskName $name -Confirm:$false -ErrorAction Stop }
 @{ result = $result; left = @(Get-ScheduledTask -TaskPath '\' -TaskName $name -ErrorAction SilentlyContinue).Count }

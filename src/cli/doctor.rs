@@ -79,9 +79,9 @@ impl Doctor {
                 tally,
                 machines: all.iter().map(Into::into).collect(),
             };
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            put(&format!("{}\n", serde_json::to_string_pretty(&report)?));
         } else {
-            println!("{}: {}", inventory.cluster, summary(tally));
+            put(&format!("{}: {}\n", inventory.cluster, summary(tally)));
         }
         Ok(exit(tally))
     }
@@ -267,14 +267,24 @@ impl Progress {
 }
 
 fn print(lines: &[Line], colour: bool) {
+    let mut out = String::new();
     for line in lines {
-        let parts = line.iter().map(|(paint, text)| match code(*paint).filter(|_| colour) {
-            Some(code) => format!("\x1b[{code}m{text}\x1b[0m"),
-            None => text.clone(),
-        });
-        println!("{}", parts.collect::<String>());
+        for (paint, text) in line {
+            match code(*paint).filter(|_| colour) {
+                Some(code) => out.push_str(&format!("\x1b[{code}m{text}\x1b[0m")),
+                None => out.push_str(text),
+            }
+        }
+        out.push('\n');
     }
-    println!();
+    out.push('\n');
+    put(&out);
+}
+
+/// Writes to standard output; a reader that has left is no mistake of ours.
+fn put(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Of the sixteen colours: the terminal's own palette decides how they look.

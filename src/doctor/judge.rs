@@ -173,7 +173,7 @@ pub fn task(ran: &TaskRan, name: &str, user: &str) -> Finding {
     }
     match ran.result {
         Some(TASK_RESULT) => Finding::passed(format!("registered, run and removed as {user}")),
-        Some(267009 | 267011) | None => Finding::failed(
+        Some(267_009 | 267_011 | 267_045) | None => Finding::failed(
             format!(
                 "a task was registered as {user}, but did not run to its end within a minute; it is removed again"
             ),
