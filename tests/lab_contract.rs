@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use case::{Outcome, cases, filled, judge, patch, scripts, world_of};
 use lab::supervisor::is_up;
 use lab::{Engine, Lab, Options};
+use nodelift::core::event::FailureKind;
 use nodelift::remote::sim::World;
 use nodelift::remote::ssh::{Credential, Endpoint, SshConfig, SshHost, SshRuntime};
 use nodelift::remote::{Host, Request};
@@ -113,12 +114,18 @@ impl Site {
     async fn run(&self, machine: &str, name: &str, script: &str, args: Json) -> Outcome {
         let args = if args.is_null() { json!({}) } else { args };
         let request = Request { name: name.into(), script: script.into(), args, timeout: PATIENCE, slow: false };
-        let up = self.lab.world().look(|w, _| is_up(w, machine)).expect("readable");
-        settled(machine, &self.hosts[machine], up).await;
-        let (said, mut lines) = mpsc::channel(64);
-        let listen = async { while lines.recv().await.is_some() {} };
-        let (reply, ()) = tokio::join!(self.hosts[machine].run(request, said), listen);
-        reply.record().map_err(|f| f.id.unwrap_or(f.message))
+        loop {
+            let up = self.lab.world().look(|w, _| is_up(w, machine)).expect("readable");
+            settled(machine, &self.hosts[machine], up).await;
+            let (said, mut lines) = mpsc::channel(64);
+            let listen = async { while lines.recv().await.is_some() {} };
+            let (reply, ()) = tokio::join!(self.hosts[machine].run(request.clone(), said), listen);
+            match reply.record() {
+                // Its server went after the machine had: what only reads is asked again.
+                Err(f) if f.kind == FailureKind::Indeterminate && name.contains("/facts/") => {}
+                other => break other.map_err(|f| f.id.unwrap_or(f.message)),
+            }
+        }
     }
 }
 

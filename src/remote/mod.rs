@@ -3,6 +3,7 @@
 
 pub mod detached;
 pub mod powershell;
+pub mod probes;
 pub mod sanitise;
 pub mod sim;
 pub mod ssh;

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::backoff::Backoff;
 use super::dial::{Dialled, dial};
 use super::host::{Control, Live, Shared};
+use super::trail::Trail;
 use super::trouble;
 use super::wire::Wire;
 use crate::core::connection::{Connection, Hello, Trouble, TroubleKind};
@@ -154,7 +155,7 @@ impl Keeper {
         let (shared, ledger) = (self.shared.clone(), self.ledger.clone());
         let mut attempt = pin!(async {
             let config = &shared.config;
-            let dialled = dial(config, &shared.limiter).await?;
+            let dialled = dial(config, &shared.limiter, &Trail::default()).await?;
             let mut first = Worker::start(&dialled.wire, &config.limits)
                 .await
                 .map_err(|failure| trouble::powershell(&config.target, &failure))?;

@@ -3,7 +3,8 @@
 //! `SshRuntime` is the thread that all connections live on; it hands out an `SshHost` for each `SshConfig`. From the bottom up:
 //! `socket`, `login` (blocking, to a session that is logged in), `owner` (the one future that touches a session; `channel`,
 //! `flow`, `files`), `wire` (a handle on it), `dial` (a whole way to a machine),
-//! `keeper` (stays connected), `host` (serves requests).
+//! `keeper` (stays connected), `host` (serves requests). `walk` makes one connection for somebody who wants to see each leg
+//! of the way (`trail`).
 
 mod backoff;
 mod channel;
@@ -23,9 +24,13 @@ mod owner;
 mod pulse;
 mod runtime;
 mod socket;
+mod trail;
 mod trouble;
+mod walk;
 mod wire;
 
 pub use config::{Credential, Endpoint, SshConfig, Times};
 pub use host::SshHost;
 pub use runtime::{Scanned, SshRuntime};
+pub use trail::{Leg, Passed};
+pub use walk::Walked;

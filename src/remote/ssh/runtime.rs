@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::config::SshConfig;
 use super::dial::look;
@@ -14,6 +14,8 @@ use super::host::SshHost;
 use super::hostkey::HostKey;
 use super::known_hosts::{Verdict, line_for};
 use super::limiter::Limiter;
+use super::trail::Leg;
+use super::walk::{Walked, walk};
 use crate::core::connection::{Trouble, TroubleKind};
 
 /// Threads for logins at most; the limiter lets fewer through.
@@ -88,11 +90,23 @@ impl SshRuntime {
             let line = line_for(&config.target.known_name(), &greeted.key);
             Ok(Scanned { fingerprint: greeted.key.fingerprint(), line, verdict, key: greeted.key })
         });
-        task.await.unwrap_or_else(|e| {
-            let remedy = "Try again.".to_owned();
-            Err(Trouble { kind: TroubleKind::Unreachable, message: format!("the look broke off ({e})"), remedy })
-        })
+        task.await.unwrap_or_else(|e| Err(broken_off("look", &e)))
     }
+
+    /// Connects and logs in, once; every leg is told as it is passed.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn walk(&self, config: SshConfig, legs: mpsc::UnboundedSender<Leg>) -> Result<Walked, Trouble> {
+        let limiter = self.limiter.clone();
+        let task = self.thread.spawn(async move { walk(config, &limiter, legs).await });
+        task.await.unwrap_or_else(|e| Err(broken_off("walk", &e)))
+    }
+}
+
+fn broken_off(what: &str, e: &tokio::task::JoinError) -> Trouble {
+    let message = format!("the {what} broke off ({e})");
+    Trouble { kind: TroubleKind::Unreachable, message, remedy: "Try again.".to_owned() }
 }
 
 impl Thread {

@@ -14,6 +14,15 @@ use crate::remote::sanitise::{clean, clean_short};
 
 const RETRY: &str = "nodelift goes on trying by itself.";
 
+/// Trouble of an attempt that nobody repeats.
+pub fn once(inner: Trouble) -> Trouble {
+    let remedy = match inner.kind {
+        TroubleKind::Lost => "Look at the machine's event log (OpenSSH/Operational), then try again.".to_owned(),
+        _ => inner.remedy.replace(&format!("; {RETRY}"), ".").replace(RETRY, "").trim().to_owned(),
+    };
+    Trouble { remedy, ..inner }
+}
+
 fn trouble(kind: TroubleKind, message: String, remedy: String) -> Trouble {
     Trouble { kind, message: clean(&message), remedy: clean(&remedy) }
 }
@@ -337,6 +346,23 @@ mod tests {
         let silent = through_hop(&hop, silent(&hop, Duration::from_secs(1)));
         assert_eq!(silent.kind, TroubleKind::JumpFailed);
         assert!(silent.message.starts_with("jump host jump: "));
+    }
+
+    #[test]
+    fn who_tries_once_is_promised_nothing() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let all = [
+            connect(&at(), &refused, Duration::from_secs(1)),
+            silent(&at(), Duration::from_secs(1)),
+            dropped(&at()),
+            lost(&at(), "x"),
+            no_address(&at(), "x"),
+            login_broken(&at(), &ssh2::Error::from_errno(ErrorCode::Session(-9)), Duration::from_secs(1)),
+        ];
+        for trouble in all {
+            let remedy = once(trouble).remedy;
+            assert!(!remedy.contains("by itself") && remedy.ends_with('.'), "{remedy}");
+        }
     }
 
     #[test]
