@@ -402,7 +402,7 @@ fn a_machine_without_powershell_or_files_says_so() {
         assert_eq!(report.with(name, "not-reached").len(), 8);
     }
     let said = report.step("MISSING", "powershell")["said"].as_str().expect("words");
-    assert!(said.contains("ended with code 1") && said.contains("is not recognized"), "{said}");
+    assert!(said.contains("there is no powershell.exe") && said.ends_with("external command"), "{said}");
     let files = report.step("NOFILES", "files");
     assert_eq!(files["outcome"], "failed", "{files}");
     assert!(files["remedy"].as_str().is_some_and(|r| r.contains("Subsystem sftp")), "{files}");

@@ -253,7 +253,7 @@ pub fn powershell(at: &Endpoint, failure: &StartFailure) -> Trouble {
         {
             trouble(
                 TroubleKind::NoPowerShell,
-                format!("there is no powershell.exe on {at}; it said: {seen}"),
+                format!("there is no powershell.exe on {at}; it said: {}", seen.trim_end_matches(',')),
                 "Check in the inventory that this is the Windows machine that is meant. If it is: its PATH lacks \
                  C:\\Windows\\System32\\WindowsPowerShell\\v1.0; put it back and restart the service sshd there."
                     .into(),
