@@ -5,6 +5,8 @@
 mod lab;
 #[path = "support/pty.rs"]
 mod pty;
+#[path = "support/said.rs"]
+mod said;
 mod support;
 
 use std::fs;
@@ -42,12 +44,12 @@ const STEPS: [&str; 16] = [
 
 fn lab(change: impl FnOnce(&mut Json) + 'static) -> Option<Lab> {
     if let Err(why) = Lab::is_possible() {
-        println!("skipped: {why}");
+        said::skipped(&why);
         return None;
     }
     let options = Options { change: Box::new(change), ..Options::default() };
     let lab = Lab::start("ready", options).unwrap_or_else(|e| panic!("{e}"));
-    println!("{} answers", lab.engine().name());
+    said::say(&format!("{} answers", lab.engine().name()));
     Some(lab)
 }
 
@@ -259,7 +261,7 @@ fn what_is_wrong_inside_is_told_apart() {
     // The run has an account of its own.
     step("COORD01", "second-hop", "caveat", "may not speak with HCI-N1");
     if matches!(lab.engine(), Engine::PowerShell(_)) {
-        println!("skipped: a real PowerShell has a real clock, parses for itself, and outlives its programs");
+        said::skipped("a real PowerShell has a real clock, parses for itself, and outlives its programs");
         return;
     }
     assert_eq!(report.tally(), [0, 2, 3, 0], "{}", report.0);

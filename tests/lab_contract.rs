@@ -5,6 +5,8 @@
 mod case;
 #[path = "lab/mod.rs"]
 mod lab;
+#[path = "support/said.rs"]
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -25,11 +27,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[tokio::test]
 async fn every_script_answers_over_ssh_as_the_contract_says() {
     if let Err(why) = Lab::is_possible() {
-        println!("skipped: {why}");
+        said::skipped(&why);
         return;
     }
     let engine = Engine::find().unwrap_or_else(|e| panic!("{e}"));
-    println!("{} answers", engine.name());
+    said::say(&format!("{} answers", engine.name()));
     let (scripts, mut worlds) = (scripts(), BTreeMap::<String, Vec<_>>::new());
     let (mut compared, mut left_out, mut wrong) = (0, 0, Vec::new());
     let mut answered = BTreeSet::new();
@@ -62,7 +64,7 @@ async fn every_script_answers_over_ssh_as_the_contract_says() {
             }
         }
     }
-    println!("{compared} answers over SSH compared, {left_out} cases left out");
+    said::say(&format!("{compared} answers over SSH compared, {left_out} cases left out"));
     assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.join("\n"));
     let missing: Vec<_> = scripts.keys().filter(|s| !answered.contains(*s)).collect();
     // The wrapper of a detached operation is started by the scheduler, never sent.
