@@ -4,6 +4,7 @@
 pub mod detached;
 pub mod powershell;
 pub mod probes;
+pub mod remoting;
 pub mod sanitise;
 pub mod sim;
 pub mod ssh;

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::Request;
 use super::detached::{Account, DETACH, Embedded, OBSERVE, OP};
 use super::powershell::{bootstrap, orphan};
+use super::remoting::{GREET, PREPARE, READ, REMOTE};
 
 /// Who runs there, with which rights; echoes a text. Answers `Identity`.
 pub const IDENTITY: Embedded = Embedded {
@@ -122,7 +123,8 @@ pub fn task(id: &str, user: &str, password: Option<&str>) -> Request {
 
 /// Every script of the transport, with its name.
 pub fn of_the_transport() -> Vec<(&'static str, String)> {
-    let plain = [DETACH, OBSERVE, OP, IDENTITY, HOP, PARSE, TASK].map(|e| (e.name, e.text.to_owned()));
+    let plain = [DETACH, OBSERVE, OP, IDENTITY, HOP, PARSE, TASK, REMOTE, GREET, READ, PREPARE]
+        .map(|e| (e.name, e.text.to_owned()));
     let own = [
         ("config/remote/worker.ps1", bootstrap::script()),
         ("config/remote/process.ps1", orphan::SCRIPT.to_owned()),

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use nodelift::remote::detached::{DETACH, OBSERVE, OP};
 use nodelift::remote::probes::{HOP, IDENTITY, PARSE, TASK};
+use nodelift::remote::remoting::{GREET, PREPARE, READ, REMOTE};
 use nodelift::runbook::Library;
 use serde_json::{Value as Json, json};
 
 /// Every script as it is sent, by its path.
 pub fn scripts() -> BTreeMap<String, String> {
-    let of_the_transport = [DETACH, OBSERVE, OP, IDENTITY, HOP, PARSE, TASK];
+    let of_the_transport = [DETACH, OBSERVE, OP, IDENTITY, HOP, PARSE, TASK, REMOTE, GREET, READ, PREPARE];
     let mut out: BTreeMap<String, String> =
         of_the_transport.map(|s| (s.name.replacen("config/", "", 1), s.text.to_owned())).into();
     let library = Library::new(None);

@@ -9,5 +9,5 @@ pub mod lane;
 pub mod message;
 pub mod orphan;
 pub mod process;
-mod words;
+pub(super) mod words;
 pub mod worker;

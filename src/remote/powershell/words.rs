@@ -24,12 +24,12 @@ pub(super) fn note(account: &mut String, text: &str) {
 }
 
 /// The machine's clock minus the middle of send and receive.
-pub(super) fn skew(utc: &str, before: Timestamp, after: Timestamp) -> Option<i64> {
+pub(in crate::remote) fn skew(utc: &str, before: Timestamp, after: Timestamp) -> Option<i64> {
     let theirs = utc.parse::<Timestamp>().ok()?.as_millisecond();
     Some(theirs - (before.as_millisecond() + after.as_millisecond()) / 2)
 }
 
-pub(super) fn level(name: &str) -> Level {
+pub(in crate::remote) fn level(name: &str) -> Level {
     match name {
         "Error" => Level::Error,
         "Warning" => Level::Warning,
@@ -48,12 +48,12 @@ pub(super) fn spoken(record: &Record) -> Vec<Said> {
     sanitise::lines(record.text.as_bytes()).into_iter().map(|text| Said { level, text }).collect()
 }
 
-pub(super) fn failure(kind: FailureKind, message: String) -> Failure {
+pub(in crate::remote) fn failure(kind: FailureKind, message: String) -> Failure {
     Failure { kind, id: None, message, at: None }
 }
 
 /// What the end of a script says, once its records have been counted.
-pub(super) fn verdict(end: End, records: u64) -> Result<(), Failure> {
+pub(in crate::remote) fn verdict(end: End, records: u64) -> Result<(), Failure> {
     if end.ok {
         if end.k == records {
             return Ok(());
@@ -80,7 +80,7 @@ pub(super) fn verdict(end: End, records: u64) -> Result<(), Failure> {
 }
 
 /// The script ended PowerShell: it ended there, so nothing of it is doubtful.
-pub(super) fn left(end: &End) -> Failure {
+pub(in crate::remote) fn left(end: &End) -> Failure {
     let id = end.id.as_deref().map(clean).filter(|id| !id.is_empty());
     let message = "the script ended its PowerShell with exit, or with break to a label".to_owned();
     Failure { kind: FailureKind::Threw, id, message, at: None }

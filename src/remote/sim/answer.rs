@@ -10,6 +10,7 @@ use super::facts::VARIABLES;
 use crate::core::expr::{Compiled, NoValue, Scope};
 use crate::remote::detached::{DETACH, OBSERVE};
 use crate::remote::probes::{HOP, IDENTITY, PARSE, TASK};
+use crate::remote::remoting::{GREET, PREPARE, READ, REMOTE};
 
 /// Seconds of site time that a script takes where its answer does not say.
 const TAKES: f64 = 0.3;
@@ -150,7 +151,7 @@ impl Answer {
             self.dos.iter().flat_map(|d| [d.when.as_ref(), d.each.as_ref(), d.value.as_ref(), d.args.as_ref()]);
         let known = |cel: &Cel, name: &str| {
             VARIABLES.iter().any(|(v, _)| *v == name)
-                || ["arg", "thrown", "each", "list", "map", "string", "int"].contains(&name)
+                || ["arg", "thrown", "each", "given", "list", "map", "string", "int"].contains(&name)
                 || self.lets.iter().any(|l| l.name == name)
                 || cel.text.contains(&format!("({name},"))
                 || name.starts_with('@')
@@ -185,7 +186,7 @@ impl Answers {
     /// One of them cannot be read.
     pub fn embedded() -> Result<Self, String> {
         let mut answers = Self::default();
-        for script in [DETACH, OBSERVE, IDENTITY, HOP, PARSE, TASK] {
+        for script in [DETACH, OBSERVE, IDENTITY, HOP, PARSE, TASK, REMOTE, GREET, READ, PREPARE] {
             answers.add(script.name, script.text, script.answer)?;
         }
         Ok(answers)

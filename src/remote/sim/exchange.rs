@@ -10,6 +10,7 @@ use super::answer::{Answer, Answers, Do};
 use super::cmdlets::called;
 use super::facts::{Logon, Place};
 use super::operation::{Course, key};
+use super::remoting;
 use super::world::{Fields, World, later};
 use crate::core::expr::Scope;
 
@@ -75,7 +76,15 @@ pub fn open(world: &mut World, answers: &Answers, call: &Call) -> Opening {
         .as_ref()
         .and_then(|a| {
             let takes = a.takes.as_ref()?;
-            let run = Run { world, call, answer: a, lets: Vec::new(), each: None, caught: &BTreeMap::new() };
+            let run = Run {
+                world,
+                call,
+                answer: a,
+                lets: Vec::new(),
+                each: None,
+                given: None,
+                caught: &BTreeMap::new(),
+            };
             run.eval(takes).ok()?.as_f64()
         })
         .unwrap_or_else(Answer::default_time)
@@ -149,7 +158,8 @@ pub fn close(world: &mut World, answers: &Answers, call: &Call, opening: &Openin
             "the simulator has no answer for {name}: there is no .sim.toml beside it"
         )));
     };
-    let mut run = Run { world, call, answer: &answer, lets: Vec::new(), each: None, caught: &opening.caught };
+    let mut run =
+        Run { world, call, answer: &answer, lets: Vec::new(), each: None, given: None, caught: &opening.caught };
     run.play(answers).unwrap_or_else(failed)
 }
 
@@ -159,6 +169,8 @@ struct Run<'a> {
     answer: &'a Answer,
     lets: Vec<(String, Json)>,
     each: Option<Json>,
+    /// What an act found.
+    given: Option<Json>,
     caught: &'a BTreeMap<String, String>,
 }
 
@@ -200,6 +212,7 @@ impl Run<'_> {
                 "arg" => Some(Cow::Borrowed(self.call.args)),
                 "thrown" => Some(Cow::Owned(json!(self.caught))),
                 "each" => self.each.as_ref().map(Cow::Borrowed),
+                "given" => self.given.as_ref().map(Cow::Borrowed),
                 name => self.world.variable(name, self.call.place),
             });
             let Some(value) = value else { continue };
@@ -320,6 +333,8 @@ impl Run<'_> {
             "start-node" => self.world.start_node(&node, now),
             "restart" => self.world.start_restart(&node, now, args.number("seconds")),
             "detach" => self.detach(args, answers),
+            "remote" => self.given = Some(remoting::ask(self.world, answers, self.call.place, args, self.caught)),
+            "read-file" => self.given = Some(remoting::read(self.world, machine, args)),
             other => return Err(no_answer(format!("the answer for {}: cannot `{other}`", self.answer.name))),
         }
         self.world.advance(now);

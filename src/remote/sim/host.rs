@@ -269,7 +269,7 @@ async fn say(said: &mpsc::Sender<Said>, text: &str) {
 }
 
 /// A file that is more than a size in the world: one with a text, or the log of a detached operation.
-fn file(world: &World, machine: &str, path: &str) -> Option<Vec<u8>> {
+pub(super) fn file(world: &World, machine: &str, path: &str) -> Option<Vec<u8>> {
     let m = world.machine(machine);
     let same = |a: &str| a.replace('/', "\\").eq_ignore_ascii_case(&path.replace('/', "\\"));
     let stored = m.get("files").and_then(Json::as_object);

@@ -11,6 +11,7 @@ mod fault;
 mod host;
 mod offer;
 mod operation;
+mod remoting;
 mod restart;
 mod roles;
 mod run;
