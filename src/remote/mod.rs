@@ -2,6 +2,7 @@
 //! implementation; nothing above knows.
 
 pub mod detached;
+pub mod kept;
 pub mod powershell;
 pub mod sanitise;
 pub mod sim;

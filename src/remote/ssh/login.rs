@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret as _;
 use ssh2::{ErrorCode, KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
-use super::config::{Credential, Endpoint, Times};
+use super::config::{Credential, Endpoint};
 use super::hostkey::HostKey;
 use super::keyfile;
 use super::known_hosts::{KnownHosts, Verdict};
 use super::socket::StdSocket;
 use super::trouble;
 use crate::core::connection::Trouble;
+use crate::remote::kept::Times;
 use crate::remote::sanitise::clean_short;
 
 /// Keys offered in one connection: servers hang up at the sixth failure (MaxAuthTries, powershell-over-ssh 2.8, 3.1).
