@@ -3,6 +3,7 @@
 
 pub mod detached;
 pub mod kept;
+pub mod openssh;
 pub mod powershell;
 pub mod sanitise;
 pub mod sim;

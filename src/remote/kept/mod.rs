@@ -7,6 +7,7 @@ mod backoff;
 mod host;
 mod keeper;
 mod limiter;
+pub mod piece;
 mod thread;
 mod times;
 pub mod trouble;
