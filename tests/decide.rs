@@ -323,6 +323,10 @@ impl World {
                 Observation::Detached { op, took_ms: 5, answer }
             }
             Effect::Observe { op, .. } => Observation::Observed { op, answer: Ok(self.op.clone()) },
+            Effect::Connect { node } => {
+                let connection = self.decider.state().connection(&node).clone();
+                Observation::Connection { node, connection }
+            }
             Effect::Tail { source, node, .. } => Observation::Tailed { source, node, next: None },
         };
         let turn = self.decider.observe(observation, self.now);
@@ -533,6 +537,36 @@ fn a_machine_that_stays_away_ends_the_waiting_with_could_not_tell() {
     assert_eq!(w.phase(), Phase::Blocked);
     let key = VerdictKey { check: "value".into(), node: Some("B".into()) };
     assert_eq!(w.decider.state().verdict_of(&key).unwrap().value.outcome, Outcome::CouldNotTell);
+}
+
+/// What a person puts right works without a new start: connecting again reads what was missed.
+#[test]
+fn a_machine_that_waits_for_a_person_is_connected_again_when_asked() {
+    for asks in [Command::Connect, Command::CheckAll, Command::RetryFailed] {
+        let mut w = World::new();
+        assert_eq!(w.command(Command::Connect), Err("no machine is in trouble".into()));
+        let refused = |message: &str| {
+            let kind = TroubleKind::LoginRefused;
+            Connection::Trouble(Trouble { kind, message: message.into(), remedy: "".into() })
+        };
+        w.connection("B", refused("key"));
+        w.command(Command::CheckAll).unwrap();
+        w.connection("B", refused("key"));
+        w.pass(1);
+        assert_eq!(w.phase(), Phase::Blocked);
+        let now = w.now;
+        w.connection("B", refused("password"));
+        assert_eq!(w.decider.state().machines["B"].connection_since.map(|at| at < now), Some(true));
+        w.command(asks).unwrap();
+        assert_eq!(w.decider.state().connection(&"B".into()), &Connection::Connecting);
+        let connects = |e: &Effect| matches!(e, Effect::Connect { node } if node.as_str() == "B");
+        assert_eq!(w.effects.iter().filter(|e| connects(e)).count(), 1);
+        w.pass(60);
+        assert!(matches!(w.phase(), Phase::Blocked | Phase::Checking), "it waits for the connection");
+        w.connect("B");
+        w.pass(1);
+        assert_eq!(w.phase(), Phase::Ready);
+    }
 }
 
 #[test]

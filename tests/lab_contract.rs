@@ -94,13 +94,8 @@ impl Site {
     /// Puts another world in the place of the one before, and waits until its machines are there.
     async fn enter(&self, world: World) {
         self.lab.world().write(&world).expect("written");
-        let end = Instant::now() + PATIENCE;
         for (name, host) in &self.hosts {
-            let there = || host.connection().borrow().is_ready() == is_up(&world, name);
-            while !there() {
-                assert!(Instant::now() < end, "{name} does not come: {:?}", *host.connection().borrow());
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            settled(name, host, is_up(&world, name)).await;
         }
     }
 
@@ -118,9 +113,20 @@ impl Site {
     async fn run(&self, machine: &str, name: &str, script: &str, args: Json) -> Outcome {
         let args = if args.is_null() { json!({}) } else { args };
         let request = Request { name: name.into(), script: script.into(), args, timeout: PATIENCE, slow: false };
+        let up = self.lab.world().look(|w, _| is_up(w, machine)).expect("readable");
+        settled(machine, &self.hosts[machine], up).await;
         let (said, mut lines) = mpsc::channel(64);
         let listen = async { while lines.recv().await.is_some() {} };
         let (reply, ()) = tokio::join!(self.hosts[machine].run(request, said), listen);
         reply.record().map_err(|f| f.id.unwrap_or(f.message))
+    }
+}
+
+/// Waits until a machine is as the world says: its server follows after a moment.
+async fn settled(name: &str, host: &SshHost, up: bool) {
+    let end = Instant::now() + PATIENCE;
+    while host.connection().borrow().is_ready() != up {
+        assert!(Instant::now() < end, "{name}, up {up}: {:?}", *host.connection().borrow());
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

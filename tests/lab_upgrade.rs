@@ -25,7 +25,7 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
         return;
     }
     // A PowerShell process takes its time to start; the stand-in does not.
-    let rate = if matches!(Engine::find(), Ok(Engine::StandIn(_))) { 1200.0 } else { 300.0 };
+    let rate = if matches!(Engine::find(), Ok(Engine::StandIn(_))) { 1200.0 } else { 120.0 };
     let options = Options {
         rate,
         change: Box::new(|world| {

@@ -304,11 +304,7 @@ async fn no_powershell_and_garbage_are_outcomes_of_their_own() {
     let runtime = SshRuntime::start().expect("runtime");
     let mut config = server.config();
     for (mode, expected, says) in [
-        (
-            "missing",
-            TroubleKind::NoPowerShell,
-            "ended with code 1 before its first answer; it said: 'powershell.exe' is not recognized",
-        ),
+        ("missing", TroubleKind::NoPowerShell, "there is no powershell.exe on 127.0.0.1"),
         ("clixml", TroubleKind::NoPowerShell, "The term is blocked"),
         ("at-once", TroubleKind::NoPowerShell, "ended with code 0"),
         ("silent", TroubleKind::NoPowerShell, "did not answer within 2 s; it said nothing"),

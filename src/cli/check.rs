@@ -1,16 +1,16 @@
 //! `nodelift check`: readiness without the screen. Reads only.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use color_eyre::eyre::{Result, WrapErr};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Exit, hosts, secrets, session, site};
+use super::{Exit, hosts, out, secrets, session, site};
 use crate::config::settings::Settings;
-use crate::core::command::{blockers, is_bad};
+use crate::core::command::{blockers, is_bad, plural};
 use crate::core::event::{EngineInfo, Outcome};
 use crate::core::plan::{Moment, Severity};
 use crate::core::run::Phase;
@@ -24,7 +24,7 @@ use crate::logs::Logs;
 #[derive(Debug, Args)]
 pub struct Check {
     /// The inventory of the cluster
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", default_value = "inventory.toml")]
     inventory: PathBuf,
     /// Another runbook than the inventory's
     #[arg(long, value_name = "ID")]
@@ -87,7 +87,7 @@ impl Check {
         if self.json {
             println!("{}", serde_json::to_string_pretty(&report(&state))?);
         } else {
-            print(&state, self.all);
+            print(&state, self.all, &self.inventory);
         }
         Ok(exit(&state))
     }
@@ -110,7 +110,9 @@ async fn follow(stream: tokio::io::DuplexStream, progress: bool) -> Result<State
                     use crate::core::connection::Connection;
                     match connection {
                         Connection::Ready(h) => eprintln!("{node}: {}, PowerShell {}", h.via, h.ps),
-                        Connection::Trouble(t) => eprintln!("{node}: {} {}", t.message, t.remedy),
+                        Connection::Trouble(t) => {
+                            eprintln!("{}", out::wrap(&format!("{node}: {}. {}", t.message, t.remedy), 0));
+                        }
                         _ => {}
                     }
                 }
@@ -129,7 +131,7 @@ fn exit(state: &State) -> Exit {
     let now = state.at.unwrap_or(Timestamp::UNIX_EPOCH);
     let at_target =
         |n| state.machines.get(n).and_then(|m| m.build()).is_some_and(|b| b >= state.plan.target.build);
-    if state.plan.nodes.iter().all(|n| !state.connection(n).is_ready()) {
+    if is_out_of_reach(state) {
         Exit::Unreachable
     } else if state.plan.nodes.iter().all(at_target) {
         Exit::NothingToDo
@@ -140,9 +142,19 @@ fn exit(state: &State) -> Exit {
     }
 }
 
-fn print(state: &State, all: bool) {
+/// Not one node of the cluster answered.
+fn is_out_of_reach(state: &State) -> bool {
+    state.plan.nodes.iter().all(|n| !state.connection(n).is_ready())
+}
+
+fn print(state: &State, all: bool, inventory: &Path) {
     let now = state.at.unwrap_or(Timestamp::UNIX_EPOCH);
+    if is_out_of_reach(state) {
+        println!("\n{}: no node can be reached, nothing was judged", state.plan.cluster);
+        return;
+    }
     let mut area = "";
+    let mut mended = 0;
     for check in state.plan.checks.iter().filter(|c| c.moment == Moment::Before) {
         let row = check_row(state, check, now);
         let outcome = row.outcome.unwrap_or(Outcome::CouldNotTell);
@@ -153,31 +165,36 @@ fn print(state: &State, all: bool) {
             area = &check.area;
             println!("\n{area}");
         }
-        println!("  {:<14} {}  {} of {}", outcome.word(), check.title, row.good, row.of);
+        println!("  {:<14} {:<52} {:>2} of {}", outcome.word(), check.title, row.good, row.of);
         for key in &row.bad {
             let Some(v) = state.verdict_of(key) else { continue };
             let place = key.node.as_ref().map_or_else(String::new, |n| format!("{n}: "));
             let saw = v.value.observed.as_deref().or(v.value.why.as_deref()).unwrap_or("");
-            println!("                 {place}{saw}");
+            println!("{}", out::wrap(&format!("{place}{saw}"), 17));
             for row in &v.value.detail {
-                println!("                   {row}");
+                println!("{}", out::wrap(row, 19));
             }
         }
         if is_bad(outcome) {
-            println!("                 expected: {}", check.expect);
-            println!("                 {}", check.remedy);
+            println!("{}", out::wrap(&format!("expected: {}", check.expect), 17));
+            println!("{}", out::wrap(&check.remedy, 17));
+            if let Some(fix) = &check.fix {
+                mended += 1;
+                println!("{}", out::wrap(&format!("nodelift {}: key f", fix.changes), 17));
+            }
         }
     }
     let r = report(state);
+    if mended > 0 {
+        println!("\nnodelift can mend {}: nodelift run -i {}", plural(mended, "check"), inventory.display());
+    }
+    let stands = match r.blockers {
+        0 => "ready".to_owned(),
+        n => plural(n, "blocker"),
+    };
     println!(
-        "\n{}: {} — {} pass, {} warn, {} fail, {} could not tell, {} not applicable",
-        r.cluster,
-        if r.ready { "ready" } else { "blocked" },
-        r.pass,
-        r.warn,
-        r.fail,
-        r.could_not_tell,
-        r.not_applicable
+        "\n{}: {stands}\n{} pass, {} warn, {} fail, {} could not tell, {} not applicable",
+        r.cluster, r.pass, r.warn, r.fail, r.could_not_tell, r.not_applicable
     );
 }
 

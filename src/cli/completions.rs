@@ -13,7 +13,9 @@ pub struct Completions {
 
 impl Completions {
     pub fn run(self) -> Result<Exit> {
-        clap_complete::generate(self.shell, &mut Cli::command(), "nodelift", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "nodelift", &mut script);
+        print!("{}", String::from_utf8_lossy(&script));
         Ok(Exit::Succeeded)
     }
 }

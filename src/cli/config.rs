@@ -8,14 +8,24 @@ use color_eyre::eyre::Result;
 use super::Exit;
 use super::site::read_inventory;
 use crate::config::settings::{DEFAULT, Settings};
+use crate::input::DEFAULT as KEYS;
+
+/// An inventory with every key explained.
+const EXAMPLE: &str = include_str!("../../config/inventory.example.toml");
 
 #[derive(Debug, Subcommand)]
 pub enum Config {
     /// The settings in force
     Print {
-        /// The commented default file instead
-        #[arg(long)]
+        /// Every setting with its default and what it does, instead
+        #[arg(long, group = "file")]
         default: bool,
+        /// Every key and what it does, instead
+        #[arg(long, group = "file")]
+        keys: bool,
+        /// An example of an inventory, instead
+        #[arg(long, group = "file")]
+        inventory: bool,
     },
     /// Check the settings, and an inventory where one is named
     Check {
@@ -28,8 +38,10 @@ pub enum Config {
 impl Config {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
         match self {
-            Config::Print { default: true } => print!("{DEFAULT}"),
-            Config::Print { default: false } => print!("{}", settings.print()),
+            Config::Print { default: true, .. } => print!("{DEFAULT}"),
+            Config::Print { keys: true, .. } => print!("{KEYS}"),
+            Config::Print { inventory: true, .. } => print!("{EXAMPLE}"),
+            Config::Print { .. } => print!("{}", settings.print()),
             Config::Check { inventory } => {
                 println!("settings: no mistake found");
                 if let Some(path) = inventory {

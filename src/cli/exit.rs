@@ -24,6 +24,32 @@ pub enum Exit {
     NothingToDo = 10,
 }
 
+impl Exit {
+    /// Every code, and when the program ends with it.
+    pub const ALL: [(Exit, &str); 11] = [
+        (Exit::Succeeded, "done; with check: ready"),
+        (Exit::Internal, "a mistake in nodelift itself"),
+        (Exit::Usage, "the command line, the settings, an inventory or a runbook has a mistake"),
+        (Exit::Blocked, "a readiness check blocks the upgrade"),
+        (Exit::NeedsPerson, "a person is needed: the run has not ended, or a question was answered with no"),
+        (Exit::WithIssues, "the run ended well, with something waived or left to look at"),
+        (Exit::Failed, "the run ended without every node at the target"),
+        (Exit::Locked, "another nodelift drives this run"),
+        (Exit::Unreachable, "no node can be reached, or a host key is not the known one"),
+        (Exit::JournalUnusable, "the journal cannot be written or read"),
+        (Exit::NothingToDo, "with check: every node is at the target already"),
+    ];
+}
+
+/// The codes, for `--help`.
+pub fn table() -> String {
+    let mut out = String::from("Exit codes:\n");
+    for (exit, meaning) in Exit::ALL {
+        out.push_str(&format!("  {:>2}  {meaning}\n", exit as u8));
+    }
+    out
+}
+
 impl From<Exit> for ExitCode {
     fn from(e: Exit) -> Self {
         ExitCode::from(e as u8)

@@ -79,25 +79,19 @@ fn runs(state: &Path) -> Vec<Known> {
 }
 
 fn page(runs: &[Known], now: Timestamp) -> String {
-    let mut out = String::from(
-        "\n  nodelift takes Windows clusters and servers to the next OS version, node by node, from this terminal.\n",
-    );
+    let mut out = String::from("\n  nodelift takes Windows clusters to the next OS version, node by node.\n");
     if runs.is_empty() {
         out.push_str(
-            "\n  It looks at the nodes over SSH, checks whether they are ready, fixes what it can, starts the upgrade, watches it\n  \
-             for hours with live logs, proves every node, and leaves what cannot be undone to you, one step at a time.\n  \
-             Leaving and coming back is always safe. Nothing is changed before you say so.\n",
+            "\n  It checks over SSH whether the nodes are ready, fixes what it can, starts\n  \
+             the upgrade, watches it for hours with live logs, proves every node, and\n  \
+             leaves what cannot be undone to you. Nothing is changed before you say so.\n",
         );
     } else {
         out.push_str("\n  Systems it knows\n");
         for (i, k) in runs.iter().enumerate() {
             let s = &k.state;
-            let build = s
-                .machines
-                .values()
-                .filter_map(|m| m.build())
-                .min()
-                .map_or_else(String::new, |b| format!("build {b}"));
+            let builds = s.plan.nodes.iter().filter_map(|n| s.machines.get(n)?.build());
+            let build = builds.min().map_or_else(String::new, |b| format!("build {b}"));
             let (done, of) = nodes_done(s);
             let progress = if s.run.is_some() { format!("{done} of {of} done") } else { String::new() };
             let age =
@@ -105,10 +99,10 @@ fn page(runs: &[Known], now: Timestamp) -> String {
             let go_on = match &s.phase {
                 p if p.is_terminal() => "",
                 Phase::Draft | Phase::Checking | Phase::Blocked | Phase::Ready => "",
-                _ => "  goes on with: nodelift run",
+                _ => "\n       it has not ended: nodelift run goes on with it",
             };
             out.push_str(&format!(
-                "    {}  {:<16} {:<12} {:<22} {progress:<14} {age}{go_on}\n",
+                "    {}  {:<15} {:<11} {:<21} {progress:<13} {age}{go_on}\n",
                 i + 1,
                 s.plan.cluster,
                 build,
@@ -129,11 +123,38 @@ fn page(runs: &[Known], now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::state::Seen;
+
+    #[test]
+    fn a_known_system_is_one_narrow_line_with_the_build_of_its_nodes() {
+        let site = crate::runbook::Site {
+            cluster: "HCI-CL1".into(),
+            nodes: vec!["HCI-N1".into()],
+            coordinator: Some("COORD01".into()),
+            ..Default::default()
+        };
+        let runbook = crate::runbook::Library::new(None).load(super::super::site::DEFAULT_RUNBOOK).unwrap();
+        let mut state = State::new(std::sync::Arc::new(runbook.plan(&site).unwrap()));
+        for (name, build) in [("HCI-N1", 25398), ("COORD01", 20348)] {
+            let host = serde_json::json!({
+                "computer": name, "build": build, "ubr": 1, "display_version": null, "caption": "x",
+                "boot_utc": "2025-06-08T06:02:11Z", "now_utc": "2025-06-14T08:00:00Z", "windeploy": false,
+            });
+            let seen = Seen { at: Timestamp::UNIX_EPOCH, value: serde_json::from_value(host).unwrap() };
+            state.machines.get_mut(&crate::core::name::NodeName::new(name)).unwrap().host = Some(seen);
+        }
+        state.phase = Phase::AwaitingCommit;
+        state.at = Some(Timestamp::UNIX_EPOCH);
+        let page = page(&[Known { folder: PathBuf::new(), state }], Timestamp::UNIX_EPOCH);
+        assert!(page.contains("1  HCI-CL1         build 25398 awaiting commit"), "{page}");
+        assert!(page.contains("it has not ended"), "{page}");
+        assert!(page.lines().all(|l| l.chars().count() <= 80), "{page}");
+    }
 
     #[test]
     fn the_first_page_says_what_it_is_in_ten_lines() {
         let page = page(&[], Timestamp::UNIX_EPOCH);
         assert!(page.trim().lines().filter(|l| !l.trim().is_empty()).count() <= 10, "{page}");
-        assert!(page.lines().all(|l| l.chars().count() <= 122), "{page}");
+        assert!(page.lines().all(|l| l.chars().count() <= 80), "{page}");
     }
 }

@@ -43,8 +43,12 @@ pub fn config(machine: &Machine, secrets: &Secrets, inventory: &Inventory) -> Ss
     known_hosts.push(PathBuf::from(SYSTEM_KNOWN_HOSTS));
     let mut config = SshConfig::new(&machine.name, target, known_hosts);
     config.hops = login.jump.iter().map(|j| hop(j, login, secrets)).collect();
+    let timeout = Duration::from_secs(inventory.connect_timeout);
     config.times.keepalive = Duration::from_secs(inventory.keepalive);
     config.times.dead = Duration::from_secs(inventory.dead_after);
+    config.times.connect = config.times.connect.min(timeout);
+    config.times.handshake = timeout;
+    config.limits.hello = timeout;
     // Where a restart takes a second, it is not looked for every twelve.
     for wait in &mut config.times.backoff {
         *wait = wait.div_f64(inventory.scale).max(SHORTEST_WAIT);

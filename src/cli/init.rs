@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use tokio::sync::mpsc;
 
 use super::{Exit, diagnostics, hosts, secrets::Secrets, site::DEFAULT_RUNBOOK, trust};
-use crate::config::inventory::{Inventory, Login, Machine, PasswordFrom};
+use crate::config::inventory::{Inventory, Jump, Login, Machine, PasswordFrom, parse_jump};
 use crate::config::settings::Settings;
 use crate::core::connection::Connection;
 use crate::core::name::NodeName;
@@ -35,7 +35,7 @@ impl Init {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
         if !std::io::stdin().is_terminal() {
             eprintln!(
-                "nodelift: init asks questions and needs a terminal. config/inventory.example.toml shows a file."
+                "nodelift: init asks questions and needs a terminal. `nodelift config print --inventory` shows a file."
             );
             return Ok(Exit::Usage);
         }
@@ -43,10 +43,11 @@ impl Init {
             eprintln!("nodelift: {} exists already. Name another file, or move it away.", self.file.display());
             return Ok(Exit::Usage);
         }
-        println!("Name one node of the cluster; the others are found through it. Nothing is changed anywhere.\n");
+        println!("Name one node of the cluster; the others are found through it.");
+        println!("Nothing is changed anywhere.\n");
         let (login, secrets) = ask_login()?;
-        let first = ask("A node, by name or address", None)?;
-        let machine = Machine { name: "NODE".into(), host: first, port: 22, login: login.clone() };
+        let (host, port) = ask_address("A node, by name or address", None)?;
+        let machine = Machine { name: host.clone(), host, port, login: login.clone() };
         let inventory = draft(&self.file, vec![machine.clone()]);
         match trust::review(&inventory, std::slice::from_ref(&machine))? {
             Exit::Succeeded => {}
@@ -68,19 +69,16 @@ impl Init {
             } else {
                 format!("{}.{domain}", node.as_str().to_lowercase())
             };
-            let host = ask(&format!("Address of {node}"), Some(&proposed))?;
-            machines.push(Machine { name: node.to_string(), host, port: 22, login: login.clone() });
+            let (host, port) = ask_address(&format!("Address of {node}"), Some(&proposed))?;
+            machines.push(Machine { name: node.to_string(), host, port, login: login.clone() });
         }
         println!("\nThe coordinator drives the update: Windows Server 2022, outside the cluster, same domain.");
         let coordinator = ask("Coordinator, by name (empty: none yet)", Some(""))?;
         let mut task = None;
         if !coordinator.is_empty() {
-            machines.push(Machine {
-                name: NodeName::new(&coordinator).to_string(),
-                host: coordinator,
-                port: 22,
-                login: login.clone(),
-            });
+            let (host, port) = ask_address(&format!("Address of {coordinator}"), Some(&coordinator))?;
+            let name = NodeName::new(&coordinator).to_string();
+            machines.push(Machine { name, host, port, login: login.clone() });
             task = Some(ask("Account that runs the update there", Some(&login.user))?);
         }
         let text = write_out(&name, &nodes, &machines, task.as_deref(), &login);
@@ -116,6 +114,7 @@ fn draft(path: &Path, nodes: Vec<Machine>) -> Inventory {
         settings: Default::default(),
         keepalive: 15,
         dead_after: 45,
+        connect_timeout: 60,
     }
 }
 
@@ -135,6 +134,16 @@ fn ask(question: &str, default: Option<&str>) -> Result<String> {
             (false, _) => return Ok(line.to_owned()),
             (true, Some(d)) => return Ok(d.to_owned()),
             (true, None) => println!("It is needed."),
+        }
+    }
+}
+
+/// A name or an address, with a port where it is not the usual one.
+fn ask_address(question: &str, default: Option<&str>) -> Result<(String, u16)> {
+    loop {
+        match parse_jump(&ask(question, default)?) {
+            Some(Jump { user: None, host, port }) => return Ok((host, port)),
+            _ => println!("A name or an address, such as hci-n1.corp.example or 10.20.0.11:2222"),
         }
     }
 }
@@ -248,6 +257,9 @@ fn write_out(
         let is_node = nodes.iter().any(|n| n.as_str() == m.name);
         let table = if is_node { "[[node]]" } else { "[coordinator]" };
         out.push_str(&format!("\n{table}\nname = {}\nhost = {}\n", q(&m.name), q(&m.host)));
+        if m.port != 22 {
+            out.push_str(&format!("port = {}\n", m.port));
+        }
         if !is_node && let Some(task) = task {
             out.push_str(&format!("task_account = {}\n", q(task)));
         }
@@ -282,11 +294,13 @@ mod tests {
             port: 22,
             login: login.clone(),
         };
-        let machines = [machine("HCI-N1", "hci-n1.corp.example"), machine("COORD01", "coord01")];
+        let coordinator = Machine { port: 2222, ..machine("COORD01", "coord01") };
+        let machines = [machine("HCI-N1", "hci-n1.corp.example"), coordinator];
         let text = write_out("HCI-CL1", &[NodeName::new("HCI-N1")], &machines, Some("CORP\\admin"), &login);
         let read = Inventory::parse(&Source::new("inventory.toml", text), Path::new("inventory.toml")).unwrap();
         assert_eq!((read.cluster.as_str(), read.nodes.len()), ("HCI-CL1", 1));
         assert_eq!(read.nodes[0].host, "hci-n1.corp.example");
+        assert_eq!((read.nodes[0].port, read.coordinator.map(|c| c.port)), (22, Some(2222)));
         assert_eq!(read.task.unwrap().user, "CORP\\admin");
     }
 }

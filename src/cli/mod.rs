@@ -1,5 +1,8 @@
 //! The command line: one small file a subcommand.
 
+#[macro_use]
+mod out;
+
 mod check;
 mod completions;
 mod config;
@@ -19,6 +22,7 @@ mod session;
 mod site;
 mod trust;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,7 +35,7 @@ pub use exit::Exit;
 
 /// Take Windows clusters and servers to the next OS version, node by node.
 #[derive(Debug, Parser)]
-#[command(name = "nodelift", version, about, max_term_width = 100)]
+#[command(name = "nodelift", version, about, max_term_width = 100, after_long_help = exit::table())]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -40,6 +44,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
 struct Global {
     /// Settings file, instead of the one in your configuration folder
     #[arg(long, global = true, value_name = "FILE")]
@@ -81,7 +86,11 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    if let Err(e) = color_eyre::config::HookBuilder::default()
+    let mut hooks = color_eyre::config::HookBuilder::default();
+    if !std::io::stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
+        hooks = hooks.theme(color_eyre::config::Theme::new());
+    }
+    if let Err(e) = hooks
         .display_env_section(false)
         .panic_section("This is a mistake in nodelift, not in your cluster. Nothing more was sent to any node by this process.")
         .install()
@@ -117,6 +126,10 @@ fn dispatch(cli: Cli) -> Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    if let Err(why) = screen::check(&settings).and_then(|()| runbook::check(&settings)) {
+        eprintln!("nodelift: {}", why.trim_end());
+        return Ok(Exit::Usage);
+    }
     if let Err(e) = diagnostics::init(&settings.state) {
         eprintln!("nodelift: no diagnostics are kept in {}: {e}", settings.state.display());
     }

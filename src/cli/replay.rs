@@ -1,5 +1,6 @@
 //! `nodelift replay`: a finished run, in the same screen.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -31,6 +32,11 @@ impl Replay {
     }
 
     pub fn run(self, settings: &Settings) -> Result<Exit> {
+        if !self.path.exists() {
+            eprintln!("nodelift: {}: there is no such folder.", self.path.display());
+            eprintln!("Runs lie in {}, one folder each.", settings.state.join("runs").display());
+            return Ok(Exit::Usage);
+        }
         let recording = match recording(&self.path, self.speed, self.paused) {
             Ok(r) => r,
             Err(why) => {
@@ -38,6 +44,10 @@ impl Replay {
                 return Ok(Exit::JournalUnusable);
             }
         };
+        if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+            eprintln!("nodelift: replay opens a screen and needs a terminal.");
+            return Ok(Exit::Usage);
+        }
         let (ours, theirs) = link::pair();
         let player = std::thread::Builder::new().name("replay".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -21,7 +21,7 @@ use crate::logs::Logs;
 #[derive(Debug, Args)]
 pub struct Run {
     /// The inventory of the cluster
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", default_value = "inventory.toml")]
     inventory: PathBuf,
     /// Another runbook than the inventory's
     #[arg(long, value_name = "ID")]
@@ -155,7 +155,9 @@ fn unfinished(path: &Path) -> Result<Option<Opened>, (String, Exit)> {
         return Err((why, Exit::JournalUnusable));
     }
     let folder = RunFolder::open(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::WouldBlock => (e.to_string(), Exit::Locked),
+        std::io::ErrorKind::WouldBlock => {
+            (format!("{e}. Go on in that nodelift, or leave it first: q."), Exit::Locked)
+        }
         _ => (format!("{}: {e}", path.display()), Exit::JournalUnusable),
     })?;
     read.mend().map_err(|e| (format!("{}: {e}", path.display()), Exit::JournalUnusable))?;
@@ -197,7 +199,15 @@ fn farewell(state: &State, inventory: &Path) -> Exit {
             );
             Exit::NeedsPerson
         }
-        (None, Phase::Blocked) => Exit::Blocked,
-        _ => Exit::Succeeded,
+        (None, phase) => {
+            for (node, trouble) in state.cut_off() {
+                println!("{node}: {}. {}", trouble.message, trouble.remedy);
+            }
+            if *phase != Phase::Blocked {
+                return Exit::Succeeded;
+            }
+            println!("{}: blocked, {}. Look again with: {again}", state.plan.cluster, state.phase_why);
+            Exit::Blocked
+        }
     }
 }

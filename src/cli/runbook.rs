@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use color_eyre::eyre::Result;
 
-use super::Exit;
+use super::{Exit, out};
+use crate::config::diagnose::did_you_mean;
 use crate::config::settings::Settings;
-use crate::core::plan::{Check, Moment, Severity};
+use crate::core::plan::{Check, Moment, Script, Severity};
 use crate::runbook::{Library, LoadError};
 
 #[derive(Debug, Subcommand)]
@@ -17,6 +18,7 @@ pub enum Runbook {
     List,
     /// What a runbook checks and does
     Show {
+        /// Which one: nodelift runbook list
         id: String,
         /// Print this script of it, as it is sent
         #[arg(long, value_name = "PATH")]
@@ -39,10 +41,11 @@ impl Runbook {
             Runbook::List => {
                 let mut exit = Exit::Succeeded;
                 for (id, place) in library.list() {
+                    let place = if place.starts_with("built-in:") { "built-in" } else { &place };
                     match library.load(&id) {
-                        Ok(r) => println!("{id:<26} {:<34} {place}", r.info.short),
+                        Ok(r) => println!("{id:<24} {:<27} {place}", r.info.short),
                         Err(_) => {
-                            println!("{id:<26} {:<34} {place}", "has mistakes: nodelift runbook lint");
+                            println!("{id:<24} {:<27} {place}", "has mistakes: runbook lint");
                             exit = Exit::Usage;
                         }
                     }
@@ -51,14 +54,13 @@ impl Runbook {
             }
             Runbook::Show { id, script } => match library.load(&id) {
                 Ok(r) => match script {
-                    Some(path) => match r.scripts.get(&path) {
-                        Some(s) => {
+                    Some(path) => match script_of(&r, &path) {
+                        Ok(s) => {
                             print!("{}", s.text);
                             Ok(Exit::Succeeded)
                         }
-                        None => {
-                            let known = r.scripts.keys().map(String::as_str).collect::<Vec<_>>();
-                            eprintln!("no script `{path}`: {}", crate::config::diagnose::suggest(&path, known));
+                        Err(why) => {
+                            eprintln!("{why}");
                             Ok(Exit::Usage)
                         }
                     },
@@ -70,6 +72,10 @@ impl Runbook {
                 Err(e) => Ok(wrong(&e)),
             },
             Runbook::Lint { id, folder } => {
+                if let Some(folder) = folder.as_deref().filter(|f| !f.is_dir()) {
+                    eprintln!("nodelift: {}: there is no such folder", folder.display());
+                    return Ok(Exit::Usage);
+                }
                 let library = folder.map_or(library, |f| Library::new(Some(f)));
                 let ids = id.map_or_else(|| library.list().into_iter().map(|(id, _)| id).collect(), |id| vec![id]);
                 let mut exit = Exit::Succeeded;
@@ -90,16 +96,42 @@ impl Runbook {
     }
 }
 
+/// Whether the folder that the settings name is there: without it a user's runbooks would be left out in silence.
+pub fn check(settings: &Settings) -> Result<(), String> {
+    match settings.runbooks.as_deref().filter(|f| !f.is_dir()) {
+        Some(folder) => Err(format!("runbooks: {}: there is no such folder", folder.display())),
+        None => Ok(()),
+    }
+}
+
+/// A script by its path, or by the end of it.
+fn script_of<'a>(r: &'a crate::runbook::Runbook, path: &str) -> Result<&'a Script, String> {
+    let ends = format!("/{path}");
+    let mut found = r.scripts.iter().filter(|(p, _)| *p == path || p.ends_with(&ends));
+    match (found.next(), found.next()) {
+        (Some((_, script)), None) => Ok(script),
+        (Some((a, _)), Some((b, _))) => Err(format!("`{path}` may be {a} or {b}")),
+        (None, _) => {
+            let known: Vec<&str> = r.scripts.keys().map(String::as_str).collect();
+            let ends = known.iter().filter_map(|p| p.split_once('/')).map(|(_, end)| end).collect::<Vec<_>>();
+            Err(match did_you_mean(path, known.iter().copied().chain(ends)) {
+                Some(meant) => format!("there is no script `{path}`: did you mean `{meant}`?"),
+                None => format!("there is no script `{path}`. There are:\n  {}", known.join("\n  ")),
+            })
+        }
+    }
+}
+
 fn wrong(e: &LoadError) -> Exit {
     eprintln!("{}", e.to_string().trim_end());
     Exit::Usage
 }
 
 fn show(r: &crate::runbook::Runbook) {
-    println!("{}\n{}\n", r.info.title, r.info.source);
+    println!("{}\n{}\n", r.info.title, out::wrap(&r.info.source, 0));
     println!("Targets");
     for (name, t) in &r.targets {
-        let default = if *name == r.default_target { "  (taken by itself)" } else { "" };
+        let default = if *name == r.default_target { ", default" } else { "" };
         let end = t.end_of_support.as_ref().map_or(String::new(), |e| format!(", supported until {e}"));
         println!("  {name}  build {} from {} build {}{end}{default}", t.build, t.from_version, t.from_build);
     }
@@ -117,11 +149,12 @@ fn show(r: &crate::runbook::Runbook) {
                     Severity::Warning => "warning",
                     Severity::Recommended => "advice",
                 };
-                let fix = if c.fix.is_some() { "  fix" } else { "" };
-                println!("    {severity:<8} {:<30} {}{fix}", c.id, c.title);
+                let fix = if c.fix.is_some() { '*' } else { ' ' };
+                println!("{fix} {severity:<8}{:<29}{}", c.id, c.title);
             }
         }
     }
+    println!("\n* nodelift can mend it, when you ask for it");
     println!("\nSteps");
     for (i, s) in r.steps.iter().enumerate() {
         let undo = if s.class == crate::core::plan::Class::Irreversible { "  cannot be undone" } else { "" };

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use crate::config::diagnose::Source;
+use crate::config::diagnose::{Source, suggest, why_unread};
 use crate::config::settings::{self, Glyphs as Signs, Settings};
 use crate::core::watch::Clocking;
 use crate::input::Keymap;
@@ -45,6 +45,11 @@ pub fn show(stream: DuplexStream, settings: &Settings, leaving: Leaving) -> Resu
     shown
 }
 
+/// Whether the theme and the keys that the settings name can be used: told before anything is opened.
+pub fn check(settings: &Settings) -> Result<(), String> {
+    Looks::new(settings).map(|_| ()).and_then(|()| keymap(settings).map(|_| ())).map_err(|e| format!("{e:#}"))
+}
+
 /// The looks one can go through: the chosen one first.
 struct Looks {
     all: Vec<Look>,
@@ -68,7 +73,7 @@ impl Looks {
                 let path = Path::new(&settings.theme);
                 let text = std::fs::read_to_string(path).map_err(|e| {
                     let names: Vec<&str> = BUILT_IN.iter().map(|(n, _)| *n).collect();
-                    eyre!("theme `{}`: {e}. Built in are {}.", settings.theme, names.join(", "))
+                    eyre!("theme `{}`: {}; {}", settings.theme, why_unread(&e), suggest(&settings.theme, names))
                 })?;
                 all.insert(0, Look::parse(&Source::new(settings.theme.clone(), text)).map_err(|d| eyre!("{d}"))?);
             }

@@ -13,7 +13,7 @@ use crate::core::name::NodeName;
 use crate::core::plan::Plan;
 use crate::core::watch::Clocking;
 use crate::engine::Clock;
-use crate::runbook::{Library, Site};
+use crate::runbook::{Library, LoadError, Site};
 
 /// The runbook that is taken where an inventory names none.
 pub const DEFAULT_RUNBOOK: &str = "azure-local-powershell";
@@ -48,7 +48,11 @@ pub fn clock(inventory: &Inventory) -> Clock {
 
 fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) -> Result<Arc<Plan>, String> {
     let id = runbook.or(inventory.runbook.as_deref()).unwrap_or(DEFAULT_RUNBOOK);
-    let runbook = Library::new(settings.runbooks.clone()).load(id).map_err(|e| e.to_string())?;
+    let runbook = Library::new(settings.runbooks.clone()).load(id).map_err(|e| match e {
+        // The name stands in the inventory, unless it stands on the command line.
+        LoadError::NoSuch(why) if runbook.is_none() => format!("{}: {why}", inventory.path.display()),
+        e => e.to_string(),
+    })?;
     let mut site = Site {
         cluster: inventory.cluster.clone(),
         nodes: inventory.nodes.iter().map(|n| NodeName::new(&n.name)).collect(),

@@ -15,7 +15,7 @@ use crate::remote::ssh::{Scanned, SshRuntime};
 #[derive(Debug, Args)]
 pub struct Trust {
     /// The inventory of the cluster
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", default_value = "inventory.toml")]
     inventory: PathBuf,
 }
 
@@ -33,9 +33,12 @@ pub fn review(inventory: &Inventory, machines: &[Machine]) -> Result<Exit> {
     let scanned = scan(inventory, machines)?;
     let mut exit = Exit::Succeeded;
     let mut unknown: Vec<(&Machine, &Scanned)> = Vec::new();
-    println!("{:<16} {:<30} {:<9} fingerprint", "machine", "address", "key");
+    let address = |m: &Machine| format!("{}:{}", m.host, m.port);
+    let widest = |of: &dyn Fn(&Machine) -> usize| machines.iter().map(of).max().unwrap_or(0).max(7);
+    let (a, b) = (widest(&|m| m.name.chars().count()), widest(&|m| address(m).chars().count()));
+    println!("{:<8} {:<a$} {:<b$} {:<8} fingerprint", "now", "machine", "address", "key");
     for (machine, result) in machines.iter().zip(&scanned) {
-        let address = format!("{}:{}", machine.host, machine.port);
+        let address = address(machine);
         match result {
             Ok(s) => {
                 let said = match &s.verdict {
@@ -44,7 +47,12 @@ pub fn review(inventory: &Inventory, machines: &[Machine]) -> Result<Exit> {
                     Verdict::Revoked { .. } => "REVOKED",
                     _ => "new",
                 };
-                println!("{:<16} {address:<30} {:<9} {}  {said}", machine.name, s.key.short_kind(), s.fingerprint);
+                println!(
+                    "{said:<8} {:<a$} {address:<b$} {:<8} {}",
+                    machine.name,
+                    s.key.short_kind(),
+                    s.fingerprint
+                );
                 match &s.verdict {
                     Verdict::Trusted { .. } => {}
                     Verdict::Changed { .. } | Verdict::Revoked { .. } => exit = Exit::Unreachable,
@@ -52,15 +60,14 @@ pub fn review(inventory: &Inventory, machines: &[Machine]) -> Result<Exit> {
                 }
             }
             Err(trouble) => {
-                println!("{:<16} {address:<30} {}", machine.name, trouble.message);
+                println!("{:<8} {:<a$} {address:<b$} {}", "no key", machine.name, trouble.message);
                 exit = Exit::Unreachable;
             }
         }
     }
     if exit == Exit::Unreachable {
-        println!(
-            "\nA machine that cannot be reached, or shows another key than the known one, is not trusted here."
-        );
+        println!("\nA machine that shows another key than the known one is not trusted here. Only");
+        println!("where it was installed anew: ssh-keygen -R takes its old key out.");
     }
     if unknown.is_empty() {
         println!("\nNo new key to review.");

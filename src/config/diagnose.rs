@@ -34,16 +34,49 @@ impl Source {
     /// # Errors
     /// The first mistake, with its place and, for a misspelt name, the one that was probably meant.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Diagnostic> {
-        toml::from_str(&self.text).map_err(|e| {
-            let message = e.message().trim().to_owned();
-            let span = e.span().unwrap_or(0..0);
-            let (message, help) = explain(&message, self.text.get(span.clone()).unwrap_or(""));
-            let d = Diagnostic::new(self, span, message);
-            match help {
-                Some(help) => d.help(help),
-                None => d,
+        toml::from_str(&self.text).map_err(|e| self.explained(&e))
+    }
+
+    /// The same with every mistake: a line that is wrong is left out for the next look.
+    ///
+    /// # Errors
+    /// Every mistake with its place, in the order of the file.
+    pub fn parse_all<T: DeserializeOwned>(&self) -> Result<T, Diagnostics> {
+        let mut wrong: Vec<Diagnostic> = Vec::new();
+        let mut text = self.text.to_string();
+        loop {
+            let e = match toml::from_str(&text) {
+                Ok(file) if wrong.is_empty() => return Ok(file),
+                Ok(_) => break,
+                Err(e) => e,
+            };
+            let said = self.explained(&e);
+            // What is missing only because its line was left out is no mistake of its own.
+            let missing = e.message().strip_prefix("missing field `").and_then(|m| m.split('`').next());
+            if !missing.is_some_and(|name| wrong.iter().any(|w| w.is_about(name))) {
+                wrong.push(said);
             }
-        })
+            let known = ["unknown field", "unknown variant", "invalid type", "missing field"];
+            let goes_on = known.iter().any(|k| e.message().starts_with(k));
+            // What is missing at the top has no line of its own.
+            let in_a_line = |span: &Range<usize>| !text[span.clone()].contains('\n');
+            match e.span().filter(|s| goes_on && in_a_line(s)).and_then(|span| without(&text, span)) {
+                Some(rest) => text = rest,
+                None => break,
+            }
+        }
+        wrong.sort_by_key(|d| d.span.start);
+        Err(Diagnostics(wrong))
+    }
+
+    fn explained(&self, e: &toml::de::Error) -> Diagnostic {
+        let span = e.span().unwrap_or(0..0);
+        let (message, help) = explain(e.message().trim());
+        let d = Diagnostic::new(self, span, message);
+        match help {
+            Some(help) => d.help(help),
+            None => d,
+        }
     }
 }
 
@@ -82,6 +115,13 @@ impl Diagnostic {
     /// It does not stop anything.
     pub fn is_warning(&self) -> bool {
         self.warning
+    }
+
+    /// It is about the value of that field, or about a name that was meant to be it.
+    fn is_about(&self, field: &str) -> bool {
+        let line = self.source.text[..self.span.start].rsplit('\n').next().unwrap_or_default();
+        line.split('=').next().is_some_and(|key| key.trim() == field)
+            || self.help.as_ref().is_some_and(|h| h.contains(&format!("`{field}`")))
     }
 
     /// What is wrong, without its place.
@@ -168,8 +208,51 @@ pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone)
     }
 }
 
+/// A text without the lines of a mistake, or the whole table where its heading is one; every other place stays where it was.
+fn without(text: &str, span: Range<usize>) -> Option<String> {
+    let start = text.get(..span.start)?.rfind('\n').map_or(0, |n| n + 1);
+    let end = if text[start..].trim_start().starts_with('[') {
+        text[span.end..].find("\n[").map(|n| span.end + n)
+    } else {
+        text[span.end..].find('\n').map(|n| span.end + n)
+    };
+    let end = end.unwrap_or(text.len());
+    let blank: String = text[start..end].bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect();
+    (!text[start..end].trim().is_empty()).then(|| format!("{}{blank}{}", &text[..start], &text[end..]))
+}
+
+/// A kind of value as people call it.
+fn kind(serde: &str) -> &str {
+    match serde.split([' ', '`']).next().unwrap_or_default() {
+        "string" => "a text",
+        "integer" | "floating" | "i64" | "u64" | "u32" | "u16" | "f64" | "usize" => "a number",
+        "boolean" | "bool" => "true or false",
+        "sequence" => "a list",
+        "map" => "a table",
+        "a" => match serde {
+            "a string" => "a text",
+            "a boolean" => "true or false",
+            "a sequence" => "a list",
+            "a map" => "a table",
+            other => other,
+        },
+        _ => serde,
+    }
+}
+
+/// Why a file could not be read, in a few words.
+pub fn why_unread(e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".into(),
+        std::io::ErrorKind::PermissionDenied => "it may not be read".into(),
+        std::io::ErrorKind::InvalidData => "it is not UTF-8".into(),
+        _ => e.to_string(),
+    }
+}
+
 /// Turns serde's words into a sentence and a help line.
-fn explain(message: &str, at: &str) -> (String, Option<String>) {
+fn explain(message: &str) -> (String, Option<String>) {
     let quoted = |s: &str| -> Vec<String> { s.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
     for (kind, said) in [("unknown field", "there is no field"), ("unknown variant", "there is no choice")] {
         if let Some(rest) = message.strip_prefix(kind) {
@@ -182,12 +265,23 @@ fn explain(message: &str, at: &str) -> (String, Option<String>) {
             }
         }
     }
+    if let Some((found, expected)) =
+        message.lines().next().and_then(|m| m.strip_prefix("invalid type: ")?.split_once(", expected "))
+    {
+        let (found, expected) = (kind(found), kind(expected));
+        let how = match (found, expected) {
+            ("a text", "a number" | "true or false") => ", without quotes",
+            (_, "a text") => " in quotes",
+            (_, "a list") => " in brackets: [\"…\"]",
+            _ => "",
+        };
+        return (format!("{expected} belongs here, this is {found}"), Some(format!("write {expected}{how}")));
+    }
     if message.starts_with("missing field") {
         let name = quoted(message).into_iter().next().unwrap_or_default();
-        return (format!("`{name}` is missing here"), Some(format!("add `{name} = …`")));
+        return (format!("`{name}` is missing here"), Some(format!("add `{name} = …`, or a section `[{name}]`")));
     }
     let first = message.lines().next().unwrap_or(message).to_owned();
-    let _ = at;
     (first, None)
 }
 
@@ -224,6 +318,33 @@ mod tests {
     fn broken_toml_points() {
         let s = said("cluster = \"HCI\n");
         assert!(s.starts_with("site.toml:1:1"), "{s}");
+    }
+
+    #[test]
+    fn every_mistake_is_told_and_none_that_only_follows() {
+        #[derive(Deserialize, Debug)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)]
+        struct Site {
+            name: String,
+            port: Option<u16>,
+            #[serde(default)]
+            node: Vec<Example>,
+        }
+        let text = "prot = 22\nport = 'x'\n[[node]]\nclutser = 'a'\n[[nodes]]\na = 1\n[[node]]\ncluster = 5\n";
+        let wrong = Source::new("site.toml", text).parse_all::<Site>().unwrap_err().0;
+        let said: Vec<String> = wrong.iter().map(|d| format!("{} {}", d.place(), d.message())).collect();
+        assert_eq!(
+            said,
+            [
+                "site.toml:1:1 there is no field `prot` here",
+                "site.toml:1:1 `name` is missing here",
+                "site.toml:2:8 a number belongs here, this is a text",
+                "site.toml:4:1 there is no field `clutser` here",
+                "site.toml:5:3 there is no field `nodes` here",
+                "site.toml:8:11 a text belongs here, this is a number",
+            ]
+        );
     }
 
     #[test]

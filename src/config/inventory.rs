@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use toml::Spanned;
 
-use super::diagnose::{Diagnostic, Diagnostics, Source};
+use super::diagnose::{Diagnostic, Diagnostics, Source, why_unread};
 
 /// An inventory, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct Inventory {
     /// Seconds without traffic after which a connection is asked for life, and without life is dead.
     pub keepalive: u64,
     pub dead_after: u64,
+    /// Seconds that a machine has for the SSH handshake, and its PowerShell for a first answer.
+    pub connect_timeout: u64,
 }
 
 /// One machine and the way to it.
@@ -147,6 +149,7 @@ struct SshTable {
     jump: Option<Vec<Spanned<String>>>,
     keepalive: Option<Spanned<u64>>,
     dead_after: Option<Spanned<u64>>,
+    connect_timeout: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -165,16 +168,14 @@ impl Inventory {
         let name = path.display().to_string();
         let nowhere = |why: String| Diagnostic::new(&Source::new(name.clone(), ""), 0..0, why);
         let size = std::fs::metadata(path).map_err(|e| {
-            nowhere(match e.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".into(),
-                _ => e.to_string(),
-            })
-            .help("`nodelift init` writes an inventory by asking; config/inventory.example.toml shows one")
+            nowhere(why_unread(&e)).help(
+                "`nodelift init` writes an inventory by asking; `nodelift config print --inventory` shows one",
+            )
         })?;
         if size.len() > LARGEST {
             return Err(nowhere(format!("it has {} bytes, more than {LARGEST}", size.len())).into());
         }
-        let text = std::fs::read_to_string(path).map_err(|e| nowhere(format!("cannot be read: {e}")))?;
+        let text = std::fs::read_to_string(path).map_err(|e| nowhere(why_unread(&e)))?;
         Self::parse(&Source::new(name, text), path)
     }
 
@@ -183,7 +184,7 @@ impl Inventory {
     /// # Errors
     /// Every mistake with its place.
     pub fn parse(source: &Source, path: &Path) -> Result<Self, Diagnostics> {
-        let file: File = source.parse()?;
+        let file: File = source.parse_all()?;
         let mut check = Checker { source, wrong: Vec::new(), base: path.parent().unwrap_or(Path::new(".")) };
         let inventory = check.inventory(file, path);
         if check.wrong.is_empty() { Ok(inventory) } else { Err(Diagnostics(check.wrong)) }
@@ -332,6 +333,14 @@ impl Checker<'_> {
                 "dead_after >= 2 * keepalive",
             );
         }
+        let connect_timeout = ssh.connect_timeout.as_ref().map_or(60, |t| *t.get_ref());
+        if let Some(at) = ssh.connect_timeout.as_ref().filter(|_| !(1..=600).contains(&connect_timeout)) {
+            self.say(
+                at,
+                format!("{connect_timeout} s is no time to wait"),
+                "between 1 and 600 seconds; 60 where absent",
+            );
+        }
         Inventory {
             path: path.to_owned(),
             cluster: file.cluster.name.into_inner(),
@@ -346,6 +355,7 @@ impl Checker<'_> {
             settings: file.settings,
             keepalive,
             dead_after,
+            connect_timeout,
         }
     }
 
@@ -443,7 +453,7 @@ struct Way<'a> {
 }
 
 /// `user@host:port`, user and port optional; IPv6 addresses in brackets.
-fn parse_jump(text: &str) -> Option<Jump> {
+pub fn parse_jump(text: &str) -> Option<Jump> {
     let (user, rest) = match text.rsplit_once('@') {
         Some((user, rest)) => (Some(user.to_owned()).filter(|u| !u.is_empty()), rest),
         None => (None, text),

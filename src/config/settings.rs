@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::diagnose::{Diagnostic, Source, suggest};
+use super::diagnose::{Diagnostic, Source, suggest, why_unread};
 
 /// The commented default file: it is the documentation.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -132,7 +132,7 @@ fn read(path: &Path) -> Result<File, Diagnostic> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Source::new(name, text).parse(),
-        Err(e) => Err(Diagnostic::new(&Source::new(name, ""), 0..0, format!("cannot be read: {e}"))),
+        Err(e) => Err(Diagnostic::new(&Source::new(name, ""), 0..0, why_unread(&e))),
     }
 }
 

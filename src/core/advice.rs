@@ -76,11 +76,15 @@ pub fn advice(state: &State, now: Timestamp) -> Advice {
 }
 
 fn trouble(state: &State) -> Option<Advice> {
-    let (node, trouble) = state.plan.machines().find_map(|n| match state.connection(n) {
-        Connection::Trouble(t) if t.kind.needs_person() => Some((n, t)),
-        _ => None,
-    })?;
-    Some(say(format!("{node}: {} {}", trouble.message, trouble.remedy)).urgent())
+    let cut_off = state.cut_off();
+    let (node, trouble) = cut_off.first()?;
+    let goes_on = if trouble.kind.needs_person() { "" } else { "; it is tried again" };
+    let more = match cut_off.len() - 1 {
+        0 => String::new(),
+        n => format!(" {} in trouble.", plural(n, "more machine")),
+    };
+    let text = format!("{node}: {}{goes_on}.{more}", trouble.kind.said());
+    Some(say(text).press(Suggest::Details, "shows the way out").urgent())
 }
 
 fn checking(state: &State, now: Timestamp) -> Advice {
@@ -95,7 +99,14 @@ fn checking(state: &State, now: Timestamp) -> Advice {
             let since = r.asked_at.map_or(0, |at| now.duration_since(at).as_secs());
             say(format!("{done} of {} judged; reading {title}{node}, {}.", c.verdicts, duration(since)))
         }
-        None => say(format!("{done} of {} judged.", c.verdicts)),
+        None => {
+            let connecting = state.plan.machines().find(|n| *state.connection(n) == Connection::Connecting);
+            let waits = connecting.map_or_else(String::new, |n| {
+                let since = state.machines[n].connection_since.map_or(0, |at| now.duration_since(at).as_secs());
+                format!("; connecting to {n}, {}", duration(since))
+            });
+            say(format!("{done} of {} judged{waits}.", c.verdicts))
+        }
     }
 }
 
@@ -126,9 +137,11 @@ fn blocked(state: &State, now: Timestamp) -> Advice {
     }
     let first = keys_of(state, Moment::Before).into_iter().find(|k| blocking(k));
     let Some(check) = first.as_ref().and_then(|k| state.plan.check(&k.check)) else { return say(head).urgent() };
-    let tell = first.as_ref().and_then(|k| state.verdict_of(k)).map(|v| v.value.outcome);
-    if tell == Some(Outcome::CouldNotTell) {
-        return say(format!("{head} {}: could not tell.", check.title))
+    let verdict = first.as_ref().and_then(|k| state.verdict_of(k)).map(|v| &v.value);
+    if let Some(v) = verdict.filter(|v| v.outcome == Outcome::CouldNotTell) {
+        let node = first.as_ref().and_then(|k| k.node.as_ref()).map_or_else(String::new, |n| format!("{n}: "));
+        let why = v.why.as_ref().map_or_else(String::new, |w| format!(": {node}{w}"));
+        return say(format!("{head} {}: could not tell{why}.", check.title))
             .press(Suggest::RetryFailed, "reads again what failed")
             .urgent();
     }
@@ -162,8 +175,15 @@ fn running(state: &State, now: Timestamp) -> Advice {
             .press(Suggest::Details, "shows what is known")
             .urgent();
     }
+    let name = &state.plan.driver.name;
+    if let Some(node) = state.orphaned() {
+        return say(format!(
+            "{node} went away under the run: nobody drives it. When {name} lets go of it, the run pauses."
+        ))
+        .press(Suggest::Details, "shows what is known")
+        .urgent();
+    }
     let Some((node, unit)) = node_in_work(state) else {
-        let name = &state.plan.driver.name;
         let staging = run.units.values().filter(|u| u.state == UnitState::Staging).count();
         if staging > 0 {
             return say(format!(

@@ -1,5 +1,6 @@
 //! The fold. Total and pure: no clock, no I/O, no failure. An event about something unknown changes nothing.
 
+use super::connection::Connection;
 use super::event::{Answer, Event, Stamped, VerdictKey};
 use super::name::NodeName;
 use super::plan::Stage;
@@ -20,8 +21,12 @@ impl State {
             Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
             Event::ConnectionChanged { node, connection } => {
                 if let Some(m) = self.machines.get_mut(node) {
+                    // Another reason for the same silence does not begin it anew.
+                    let silent = |c: &Connection| matches!(c, Connection::Trouble(_));
+                    if !silent(&m.connection) || !silent(connection) {
+                        m.connection_since = Some(at);
+                    }
                     m.connection = connection.clone();
-                    m.connection_since = Some(at);
                 }
             }
 

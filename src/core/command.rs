@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Outcome, ProofItem, VerdictKey};
+use super::connection::{Connection, Trouble};
+use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
 use super::judge::is_stale;
 use super::name::NodeName;
 use super::plan::{Moment, Severity, StepKind};
@@ -14,6 +15,8 @@ use super::state::{CommitState, State};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub enum Command {
+    /// Connect again to every machine in trouble.
+    Connect,
     /// Read and judge every readiness check.
     CheckAll,
     /// Read again what one verdict needs.
@@ -74,6 +77,10 @@ pub const PROOF_FRESH_FOR: i64 = 60;
 /// The refusal, with its reason.
 pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), Refusal> {
     match command {
+        Command::Connect => match state.in_trouble().next() {
+            Some(_) => Ok(()),
+            None => refuse("no machine is in trouble"),
+        },
         Command::CheckAll => match &state.phase {
             Phase::Draft | Phase::Blocked | Phase::Ready => Ok(()),
             Phase::Checking => refuse("the checks are running"),
@@ -341,13 +348,43 @@ pub fn plural(n: usize, word: &str) -> String {
 }
 
 impl State {
+    /// Machines whose connection does not work, with the reason.
+    pub fn in_trouble(&self) -> impl Iterator<Item = (&NodeName, &Trouble)> {
+        self.plan.machines().filter_map(|n| match self.connection(n) {
+            Connection::Trouble(t) => Some((n, t)),
+            _ => None,
+        })
+    }
+
+    /// Those of them that a person should look at: first where waiting cannot help, then, before the run, the others too. Once
+    /// nodes restart it is no news that one of them does not answer.
+    pub fn cut_off(&self) -> Vec<(&NodeName, &Trouble)> {
+        let preparing = self.phase.is_preparing();
+        let mut all: Vec<_> = self.in_trouble().filter(|(_, t)| preparing || t.kind.needs_person()).collect();
+        all.sort_by_key(|(_, t)| !t.kind.needs_person());
+        all
+    }
+
+    /// Why a machine that is connected says nothing that can be used: the last answer about itself.
+    pub fn unreadable(&self, node: &NodeName) -> Option<&Failure> {
+        let key = ReadKey { group: self.plan.driver.host.clone(), node: Some(node.clone()) };
+        let machine = self.machines.get(node).filter(|m| m.connection.is_ready())?;
+        let read = self.reads.get(&key)?;
+        match &read.answer {
+            Some(Answer::Failed(f)) if f.kind != FailureKind::NotSent => {
+                machine.host.as_ref().is_none_or(|h| Some(h.at) < read.at).then_some(f)
+            }
+            _ => None,
+        }
+    }
+
     /// A node that answers and takes part in the cluster: where cluster-wide reads go. Those to avoid come last.
     pub fn any_node(&self, avoid: &[NodeName]) -> Option<NodeName> {
         let rank = |n: &NodeName| {
             let m = &self.machines[n];
             let up = m.cluster.as_ref().is_none_or(|c| c.value.is_up());
             let busy = self.unit(n).is_some_and(|u| u.state.in_work());
-            (avoid.contains(n), busy, !up)
+            (avoid.contains(n), self.unreadable(n).is_some(), busy, !up)
         };
         self.plan.nodes.iter().filter(|n| self.connection(n).is_ready()).min_by_key(|n| rank(n)).cloned()
     }

@@ -103,6 +103,25 @@ impl TroubleKind {
         )
     }
 
+    /// What happened, to be said of a machine in half a line.
+    pub fn said(self) -> &'static str {
+        use TroubleKind::*;
+        match self {
+            NoAddress => "its name has no address",
+            Unreachable => "nothing answers there",
+            Lost => "the connection was lost",
+            NoCommonAlgorithm => "the two sides share no cipher or key type",
+            HostKeyUnknown => "its host key is not known yet",
+            HostKeyChanged => "its HOST KEY HAS CHANGED",
+            HostKeyRevoked => "its host key is marked as REVOKED",
+            LoginRefused => "it refused the login",
+            CredentialUnusable => "no key or password for it can be used",
+            JumpFailed => "the way there through a jump host fails",
+            NoPowerShell => "PowerShell does not start there",
+            Garbage => "what answers there makes no sense",
+        }
+    }
+
     /// Two or three words for a narrow cell.
     pub fn words(self) -> &'static str {
         use TroubleKind::*;

@@ -78,6 +78,19 @@ pub enum FailureKind {
     Misshapen,
 }
 
+impl FailureKind {
+    /// What went wrong, in a few words.
+    pub fn words(self) -> &'static str {
+        match self {
+            FailureKind::Threw => "the read failed",
+            FailureKind::TimedOut => "no answer in time",
+            FailureKind::Indeterminate => "the connection ended under it",
+            FailureKind::NotSent => "not reached",
+            FailureKind::Misshapen => "unreadable answer",
+        }
+    }
+}
+
 /// The outcome of a check, mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

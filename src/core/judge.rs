@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::event::{Answer, FailureKind, Outcome, ProofItem, ReadKey, Verdict, VerdictKey};
+use super::event::{Answer, Outcome, ProofItem, ReadKey, Verdict, VerdictKey};
 use super::expr::{Compiled, NoValue, Scope};
 use super::name::NodeName;
 use super::plan::{Check, Expr, Place, Plan, Scope as CheckScope, Severity};
@@ -199,16 +199,7 @@ pub fn target(plan: &Plan) -> Json {
 fn facts<'a>(state: &'a State, group: &str, node: Option<NodeName>) -> Result<&'a Json, String> {
     match state.reads.get(&ReadKey { group: group.to_owned(), node }) {
         Some(Reading { answer: Some(Answer::Facts(json)), .. }) => Ok(json),
-        Some(Reading { answer: Some(Answer::Failed(f)), .. }) => {
-            let how = match f.kind {
-                FailureKind::Threw => "the read failed",
-                FailureKind::TimedOut => "no answer in time",
-                FailureKind::Indeterminate => "the connection ended under it",
-                FailureKind::NotSent => "not reached",
-                FailureKind::Misshapen => "unreadable answer",
-            };
-            Err(format!("{how}: {}", f.message))
-        }
+        Some(Reading { answer: Some(Answer::Failed(f)), .. }) => Err(format!("{}: {}", f.kind.words(), f.message)),
         _ => Err(format!("{group} was not read")),
     }
 }

@@ -320,6 +320,13 @@ impl State {
                 .is_none_or(|v| matches!(v.value.outcome, Outcome::Fail | Outcome::CouldNotTell))
     }
 
+    /// The machine whose task drove the step under way, and is gone without a word: nobody drives any more.
+    pub fn orphaned(&self) -> Option<&NodeName> {
+        let step = self.run.as_ref()?.steps.get(self.current_step()?)?;
+        let gone = matches!(step.seen.as_ref()?.value, OpVerdict::Died | OpVerdict::InterruptedByReboot);
+        step.node.as_ref().filter(|_| gone && step.ended.is_none())
+    }
+
     /// The step the run is at: the first that has not ended well.
     pub fn current_step(&self) -> Option<&str> {
         let run = self.run.as_ref()?;

@@ -88,16 +88,22 @@ impl Executor {
     pub fn carry_out(&self, effect: Effect) {
         let inner = self.0.clone();
         tokio::spawn(async move {
-            let observation = inner.run(effect).await;
-            // The engine is gone only when nobody needs the answer any more.
-            let _ = inner.observations.send(observation).await;
+            if let Some(observation) = inner.run(effect).await {
+                // The engine is gone only when nobody needs the answer any more.
+                let _ = inner.observations.send(observation).await;
+            }
         });
     }
 }
 
 impl Inner {
-    async fn run(&self, effect: Effect) -> Observation {
-        match effect {
+    async fn run(&self, effect: Effect) -> Option<Observation> {
+        Some(match effect {
+            Effect::Connect { node } => {
+                // What comes of it is told as the connection changes.
+                self.hosts.get(&node)?.open();
+                return None;
+            }
             Effect::Read { key, attempt, node, script, slow } => {
                 let (took_ms, answer) = self.ask(&node, self.request(&script, &node, slow), &key.group).await;
                 Observation::Read { key, attempt, node, took_ms, answer }
@@ -135,7 +141,7 @@ impl Inner {
                 };
                 Observation::Tailed { source, node, next }
             }
-        }
+        })
     }
 
     fn request(&self, script: &str, node: &NodeName, slow: bool) -> Option<Request> {

@@ -44,7 +44,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
                 format!("connected: {}, PowerShell {}, {}", h.via, h.ps, h.language),
             ),
             Connection::Trouble(t) => {
-                one(Some(node), "ssh", Level::Warning, format!("{} {}", t.message, t.remedy))
+                one(Some(node), "ssh", Level::Warning, format!("{}. {}", t.message, t.remedy))
             }
             Connection::Connecting => one(Some(node), "ssh", Level::Debug, "connecting".into()),
             Connection::Idle => Vec::new(),

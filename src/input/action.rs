@@ -114,6 +114,7 @@ macro_rules! actions {
 }
 
 actions! {
+    Connect "connect" "connect" "Connect again to machines in trouble; changes nothing there" Prepare [Global] ["C"] T0
     CheckAll "check-all" "check all" "Read and judge every readiness check; changes nothing" Prepare [Global] ["c"] T0
     RetryCheck "retry-check" "retry" "Read again what the selected check needs" Prepare [Checks Reader] ["r"] T0
     RetryFailed "retry-failed" "retry failed" "Read again whatever is not good" Prepare [Global] ["R"] T0

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
+use crate::config::diagnose::why_unread;
+
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/config/runbooks");
 
 /// Largest file that is read, in bytes.
@@ -30,11 +32,11 @@ impl Files {
     pub fn read(&self, path: &str) -> Result<Arc<str>, String> {
         match self.own(path) {
             Some(full) => {
-                let size = std::fs::metadata(&full).map_err(|e| words(&e))?.len();
+                let size = std::fs::metadata(&full).map_err(|e| why_unread(&e))?.len();
                 if size > LARGEST {
                     return Err(format!("it has {size} bytes, more than {LARGEST}"));
                 }
-                std::fs::read_to_string(&full).map(Arc::from).map_err(|e| words(&e))
+                std::fs::read_to_string(&full).map(Arc::from).map_err(|e| why_unread(&e))
             }
             None => BUILT_IN
                 .get_file(path)
@@ -68,15 +70,6 @@ impl Files {
     /// The path as a person knows it.
     pub fn name(&self, path: &str) -> String {
         self.own(path).map_or_else(|| format!("built-in:{path}"), |p| p.display().to_string())
-    }
-}
-
-fn words(e: &std::io::Error) -> String {
-    match e.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".into(),
-        std::io::ErrorKind::PermissionDenied => "it may not be read".into(),
-        std::io::ErrorKind::InvalidData => "it is not UTF-8".into(),
-        _ => e.to_string(),
     }
 }
 

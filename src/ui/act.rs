@@ -24,6 +24,7 @@ impl Model {
             return Vec::new();
         }
         match action {
+            Connect => return self.command(Command::Connect),
             CheckAll => return self.command(Command::CheckAll),
             RetryFailed => return self.command(Command::RetryFailed),
             RetryCheck => {
@@ -232,6 +233,7 @@ impl Model {
 /// What a command is called in a sentence.
 fn name(command: &Command) -> &'static str {
     match command {
+        Command::Connect => "Connect",
         Command::CheckAll => "Check all",
         Command::Retry { .. } => "Retry",
         Command::RetryFailed => "Retry failed",

@@ -219,11 +219,12 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
 /// Machines and nodes that wait for a person.
 fn attention(state: &State, model: &Model) -> usize {
     let over = state.phase.is_terminal();
+    let cut_off = state.cut_off();
     state
         .plan
         .machines()
         .filter(|n| {
-            state.connection(n).needs_person()
+            cut_off.iter().any(|(m, _)| m == n)
                 || state.unit(n).is_some_and(|u| {
                     u.state.is_bad() || (!over && crate::core::summary::overdue(state, u, model.now))
                 })

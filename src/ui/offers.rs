@@ -18,6 +18,11 @@ impl Model {
             CheckAll | RetryFailed | FixAll | Start | Pause | Resume | Stop | Defer => {
                 self.cannot_change().or_else(|| self.derived()?.refusals.get(&action)?.clone())
             }
+            // Whoever only looks may connect: it changes nothing.
+            Connect if self.modes.read_only && self.modes.replay.is_none() && self.gone.is_none() => {
+                allowed(self.state.as_ref()?, &Command::Connect, self.now).err().map(|r| r.0)
+            }
+            Connect => self.refused(&Command::Connect),
             Commit => match self.open_step() {
                 Some(step) => self.refused_unless_asked(&Command::Prove { step }),
                 None => Some("no step is open".into()),
@@ -119,7 +124,8 @@ impl Model {
     /// What waits for a person most: a machine that nobody can reach, a node that went wrong or takes too long, a blocker.
     pub(super) fn needs_person(&self) -> Option<Overlay> {
         let state = self.state.as_ref()?;
-        let locked = state.plan.machines().find(|n| state.connection(n).needs_person());
+        let cut_off = state.cut_off();
+        let locked = cut_off.first().map(|(n, _)| *n);
         let over = state.phase.is_terminal();
         let wrong = || {
             state.plan.nodes.iter().find(|n| {
@@ -156,6 +162,10 @@ impl Model {
         }
         if !out.contains(&Details) {
             out.push(Details);
+        }
+        // A node that restarts is connected again by itself.
+        if self.state.as_ref().is_some_and(|s| !s.cut_off().is_empty()) {
+            out.push(Connect);
         }
         if self.needs_person().is_some_and(|o| matches!(o, Overlay::Node(..))) {
             out.push(Attention);

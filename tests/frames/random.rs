@@ -12,7 +12,11 @@ use crate::fixtures::scenes;
 fn question(command: &Command) -> Option<&'static [&'static str]> {
     match command {
         // Reading changes nothing.
-        Command::CheckAll | Command::Retry { .. } | Command::RetryFailed | Command::Prove { .. } => None,
+        Command::Connect
+        | Command::CheckAll
+        | Command::Retry { .. }
+        | Command::RetryFailed
+        | Command::Prove { .. } => None,
         Command::Fix { .. } => Some(&["[ Fix ]"]),
         Command::FixAll => Some(&["[ Fix all ]"]),
         Command::Waive { .. } => Some(&["[ Waive ]"]),
@@ -26,7 +30,7 @@ fn question(command: &Command) -> Option<&'static [&'static str]> {
 
 fn key() -> impl Strategy<Value = Key> {
     let likely = "r R f F w s p u S m d o i enter y n tab shift-tab esc up down left right pgup pgdn g G 1 2 3 4 z ? / \
-                  a q ! t space . + - > c x ctrl-l ctrl-z backspace delete home end H C I - L 1 ctrl-u ctrl-w";
+                  a q ! t space . + - > c C x ctrl-l ctrl-z backspace delete home end H C I - L 1 ctrl-u ctrl-w";
     let likely = keys(likely).expect("keys");
     prop_oneof![
         8 => proptest::sample::select(likely),

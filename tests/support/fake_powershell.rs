@@ -2,7 +2,8 @@
 //!
 //! It runs no PowerShell: it speaks the worker protocol and takes each line of a script as a small command (`obey`). As
 //! sshd's ForceCommand it finds the command line in SSH_ORIGINAL_COMMAND; its arguments serve otherwise. `$FAKE_DIR/mode` says
-//! how it starts (`begin`); what it did is appended to `$FAKE_DIR/log`.
+//! how it starts (`begin`), `$FAKE_DIR/script`, where it is there, is obeyed in place of every script; what it did is appended to
+//! `$FAKE_DIR/log`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead as _, Write};
@@ -129,6 +130,14 @@ impl Machine {
                 while io::stdout().write_all(&[b'z'; 4000]).is_ok() {}
                 exit(1);
             }
+            // More than any banner, with what would change a terminal that shows it.
+            "noise" => {
+                for i in 0..80_000u32 {
+                    let byte = (i.wrapping_mul(2_654_435_761) >> 24) as u8;
+                    put(&[b"\x1b]0;OWNED\x07\x1b[5;6r\x1b[?1000h".as_slice(), &[byte, b'\n']].concat());
+                }
+                exit(1);
+            }
             "banner" => put(b"Authorised use only\r\n"),
             "clixml" => {
                 eprint!(
@@ -163,7 +172,9 @@ impl Machine {
                 worker.end(json!({ "ok": true }));
             }
             Some(script) => {
-                for line in script.lines() {
+                // What is asked of every machine alike may be answered otherwise by this one.
+                let own = fs::read_to_string(self.folder.join("script"));
+                for line in own.as_deref().unwrap_or(script).lines() {
                     if worker.obey(line.trim(), &request["a"]) {
                         return;
                     }
@@ -277,6 +288,29 @@ impl Answer<'_> {
             "flood" => {
                 let text = [&[b'f'; 998][..], b"\r\n"].concat();
                 (0..number() / text.len()).for_each(|_| put(&text));
+            }
+            // Bytes of all values, the same ones each time.
+            "noise" => {
+                let mut x = 7u32;
+                let bytes = (0..number()).map(|_| {
+                    x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (x >> 24) as u8
+                });
+                put(&bytes.collect::<Vec<u8>>());
+                put(b"\r\n");
+            }
+            // One line that does not end.
+            "endless" => loop {
+                put(&[b'e'; 8000]);
+            },
+            "half" => put(format!("#~{}~{{\"t\":\"res", self.nonce).as_bytes()),
+            // A result in so many brackets.
+            "deep" => {
+                let (open, shut) = ("[".repeat(number()), "]".repeat(number()));
+                self.records += 1;
+                let (nonce, id, k) = (&self.nonce, &self.id, self.records);
+                let text = format!("{{\"t\":\"result\",\"i\":{id},\"k\":{k},\"v\":{open}{shut}}}");
+                put(format!("#~{nonce}~{text}\r\n").as_bytes());
             }
             "forge" => {
                 for nonce in ["ffffffffffffffffffffffffffffffff", "?", ""] {

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Decider, Effect, Turn};
 use crate::core::command::{Command, Refusal, before_keys, failed, fix_node, fixable, fresh_proof, moment, stale};
+use crate::core::connection::Connection;
 use crate::core::event::{Event, ProofItem, ReadKey, VerdictKey, Waiver};
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
@@ -21,20 +22,24 @@ impl Decider {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         match command {
+            Command::Connect => {
+                let all: Vec<NodeName> = self.state.in_trouble().map(|(n, _)| n.clone()).collect();
+                self.connect(turn, actor, all, now);
+            }
             Command::CheckAll => {
                 let keys = before_keys(&self.state);
-                self.want(turn, actor, &keys, "every check", now);
+                self.want_again(turn, actor, &keys, "every check", now);
                 self.phase(turn, actor, Phase::Checking, "reading every node", now);
             }
             Command::Retry { key } => {
                 let title = self.state.plan.check(&key.check).map_or(&*key.check, |c| &c.title);
                 let why = format!("again: {title}");
-                self.want(turn, actor, std::slice::from_ref(key), &why, now);
+                self.want_again(turn, actor, std::slice::from_ref(key), &why, now);
                 self.back_to_checking(turn, actor, now);
             }
             Command::RetryFailed => {
                 let keys = failed(&self.state);
-                self.want(turn, actor, &keys, "what failed, again", now);
+                self.want_again(turn, actor, &keys, "what failed, again", now);
                 self.back_to_checking(turn, actor, now);
             }
             Command::Fix { key } => {
@@ -170,6 +175,34 @@ impl Decider {
         self.emit(turn, actor, Event::PhaseChanged { to, why: why.to_owned() }, now);
     }
 
+    /// Connects to machines in trouble, now. Those that wait for a person are being connected from then on: what is to be read
+    /// there waits for it. The others are tried again and again anyway.
+    fn connect(&mut self, turn: &mut Turn, actor: &str, nodes: Vec<NodeName>, now: Timestamp) {
+        for node in nodes {
+            let connection = self.state.connection(&node);
+            if !matches!(connection, Connection::Trouble(_)) {
+                continue;
+            }
+            if connection.needs_person() {
+                let connection = Connection::Connecting;
+                self.emit(turn, actor, Event::ConnectionChanged { node: node.clone(), connection }, now);
+            }
+            turn.effects.push(Effect::Connect { node });
+        }
+    }
+
+    /// Asks for the facts of these verdicts to be read again, and connects to machines in trouble for that.
+    fn want_again(&mut self, turn: &mut Turn, actor: &str, keys: &[VerdictKey], why: &str, now: Timestamp) {
+        let reads: BTreeSet<ReadKey> = keys.iter().flat_map(|k| self.state.reads_of(k)).collect();
+        let machines = if reads.iter().any(|r| r.node.is_none()) {
+            self.state.plan.machines().cloned().collect()
+        } else {
+            reads.into_iter().filter_map(|r| r.node).collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        self.connect(turn, actor, machines, now);
+        self.want(turn, actor, keys, why, now);
+    }
+
     /// Asks for the facts of these verdicts to be read again.
     pub(super) fn want(&mut self, turn: &mut Turn, actor: &str, keys: &[VerdictKey], why: &str, now: Timestamp) {
         let reads: BTreeSet<ReadKey> = keys.iter().flat_map(|k| self.state.reads_of(k)).collect();
@@ -192,7 +225,7 @@ impl Decider {
         }
     }
 
-    fn back_to_checking(&mut self, turn: &mut Turn, actor: &str, now: Timestamp) {
+    pub(super) fn back_to_checking(&mut self, turn: &mut Turn, actor: &str, now: Timestamp) {
         if matches!(self.state.phase, Phase::Blocked | Phase::Ready) {
             self.phase(turn, actor, Phase::Checking, "reading again", now);
         }

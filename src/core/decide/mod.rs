@@ -27,6 +27,8 @@ use super::view::OpView;
 /// A request to the outside. Everything that changes something is preceded by its intent on disk.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
+    /// Connect to a machine, now.
+    Connect { node: NodeName },
     /// Run a reading script. `attempt` 0 is a poll.
     Read { key: ReadKey, attempt: u32, node: NodeName, script: ScriptId, slow: bool },
     /// Run a changing script and wait for its end.

@@ -9,6 +9,7 @@ use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome, R
 use crate::core::name::{NodeName, OpId};
 use crate::core::plan::{Moment, StepKind};
 use crate::core::run::Phase;
+use crate::core::state::Reading;
 
 /// Seconds a read waits for a machine that cannot be reached before its answer is *could not tell*.
 const PATIENCE: u64 = 20;
@@ -16,6 +17,7 @@ const PATIENCE: u64 = 20;
 impl Decider {
     /// Sends every read that is wanted, or gives it up where its machine stays away.
     pub(super) fn settle_reads(&mut self, turn: &mut Turn, now: Timestamp) {
+        self.want_missed(turn, now);
         let open: Vec<(ReadKey, u32)> = self
             .state
             .reads
@@ -50,11 +52,42 @@ impl Decider {
         }
     }
 
+    /// What could not be asked because no machine was there is asked once one has come; what any node can tell is asked of another
+    /// one where it was asked of a machine that gives no answer about itself either.
+    fn want_missed(&mut self, turn: &mut Turn, now: Timestamp) {
+        if !self.state.phase.is_preparing() {
+            return;
+        }
+        let missed = |r: &Reading| {
+            !r.is_open() && matches!(&r.answer, Some(Answer::Failed(f)) if f.kind == FailureKind::NotSent)
+        };
+        let mute = |node: &NodeName| self.state.unreadable(node).is_some();
+        let doubtful = |r: &Reading| {
+            !r.is_open() && matches!(r.answer, Some(Answer::Failed(_))) && r.asked.as_ref().is_some_and(mute)
+        };
+        let again = |key: &ReadKey, r: &Reading| match self.reader(key, now) {
+            Reader::Ready(node) => {
+                let came = missed(r) && self.state.machines[&node].connection_since > r.at;
+                came || (key.node.is_none() && doubtful(r) && !mute(&node))
+            }
+            _ => false,
+        };
+        let keys: Vec<ReadKey> =
+            self.state.reads.iter().filter(|(k, r)| again(k, r)).map(|(k, _)| k.clone()).collect();
+        if !keys.is_empty() {
+            self.want_reads(turn, ENGINE, keys, "a machine can tell now", now);
+            self.back_to_checking(turn, ENGINE, now);
+        }
+    }
+
     fn reader(&self, key: &ReadKey, now: Timestamp) -> Reader {
         match &key.node {
             Some(node) => self.reader_on(node, now),
             None => {
-                if let Some(node) = self.state.any_node(&[]) {
+                // Whoever could not tell the last time is asked last.
+                let failed = |r: &&Reading| matches!(r.answer, Some(Answer::Failed(_)));
+                let last = self.state.reads.get(key).filter(failed).and_then(|r| r.asked.clone());
+                if let Some(node) = self.state.any_node(last.as_slice()) {
                     return Reader::Ready(node);
                 }
                 let mut last = Reader::Later;
@@ -78,7 +111,7 @@ impl Decider {
             Connection::Trouble(t) => {
                 let waited = machine.connection_since.is_some_and(|s| seconds(s, now) >= PATIENCE as i64);
                 if machine.connection.needs_person() || waited {
-                    Reader::Never(node.clone(), t.message.clone())
+                    Reader::Never(node.clone(), format!("{}; {}", t.kind.words(), t.message))
                 } else {
                     Reader::Later
                 }

@@ -11,10 +11,14 @@ use crate::core::name::{NodeName, OpId};
 use crate::core::plan::{Moment, Step, StepKind};
 use crate::core::run::{PauseReason, Phase, RunVerdict, UnitState};
 use crate::core::state::CommitState;
+use crate::core::summary::overdue;
 use crate::core::view::{OpVerdict, OpView};
 
 /// Seconds between two looks at a detached operation.
 const OBSERVE_EVERY: u64 = 20;
+
+/// Seconds for which nothing is going on, without a report, until a run that nobody drives is given up.
+const LOST_AFTER: u64 = 600;
 
 /// Nodes that may fail before the run pauses (run-safety-model 9.2, cluster default).
 const MAX_FAILED: usize = 0;
@@ -150,7 +154,7 @@ impl Decider {
             let count = self.state.plan.nodes.len();
             return self.delegate_ended(turn, step, true, &format!("{count} of {count} nodes done"), now);
         }
-        if let Some(message) = self.driver_gave_up(verdict.as_ref()) {
+        if let Some(message) = self.driver_gave_up(verdict.as_ref(), now) {
             return self.delegate_ended(turn, step, false, &message, now);
         }
         if !matches!(verdict, Some(OpVerdict::Ended { .. })) {
@@ -159,7 +163,7 @@ impl Decider {
     }
 
     /// Why nothing more comes of this attempt, where that is so.
-    fn driver_gave_up(&self, verdict: Option<&OpVerdict>) -> Option<String> {
+    fn driver_gave_up(&self, verdict: Option<&OpVerdict>, now: Timestamp) -> Option<String> {
         let run = self.state.run.as_ref()?;
         let driver = self.state.driver.as_ref()?;
         let spoke = driver.at > self.delegate_intended_at()?;
@@ -177,7 +181,18 @@ impl Decider {
         if spoke && driver.value.state == "RunFailed" {
             return Some(format!("{name} says RunFailed: the run must be recovered"));
         }
-        let report = self.own_report().filter(|_| spoke && driver.value.is_idle())?;
+        let report = self.own_report();
+        // Nobody drives, nothing is going on, and a report would have been read by now.
+        if let Some(node) = self.state.orphaned()
+            && spoke
+            && driver.value.is_idle()
+            && report.is_none()
+            && after(driver.at, LOST_AFTER) <= now
+            && run.units.values().all(|u| !u.state.in_work() || u.state.is_bad() || overdue(&self.state, u, now))
+        {
+            return Some(format!("{name} has lost its coordinator: its task on {node} ended without a word"));
+        }
+        let report = report.filter(|_| spoke && driver.value.is_idle())?;
         // Nodes that are on their way back end by themselves; only then is the attempt over.
         if run.units.values().any(|u| u.state.in_work() && !u.state.is_bad()) {
             return None;

@@ -29,6 +29,18 @@ pub fn powershell(at: &str, failure: &StartFailure) -> Trouble {
         |seen: &str| if seen.is_empty() { "it said nothing".to_owned() } else { format!("it said: {seen}") };
     match failure {
         StartFailure::Refused(why) => silent(format!("{at} lets us log in but starts no program: {why}")),
+        // cmd.exe, PowerShell and Unix shells, each in its words.
+        StartFailure::Silent { ended: Some(_), seen, .. }
+            if ["is not recognized", "not found"].iter().any(|w| seen.contains(w)) =>
+        {
+            trouble(
+                TroubleKind::NoPowerShell,
+                format!("there is no powershell.exe on {at}; it said: {seen}"),
+                "Check in the inventory that this is the Windows machine that is meant. If it is: its PATH lacks \
+                 C:\\Windows\\System32\\WindowsPowerShell\\v1.0; put it back and restart the service sshd there."
+                    .into(),
+            )
+        }
         StartFailure::Silent { ended: Some(code), seen, .. } => {
             silent(format!("PowerShell on {at} ended with code {code} before its first answer; {}", said(seen)))
         }

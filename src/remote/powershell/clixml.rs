@@ -116,8 +116,9 @@ impl Decoder {
         let line = self.buffer.iter().position(|b| *b == b'\n');
         let limit = line.unwrap_or(self.buffer.len());
         let starts = [(true, HEADER), (self.wrapped, START)];
-        let wrapped =
-            starts.iter().filter(|(on, _)| *on).filter_map(|(_, s)| find(&self.buffer[1..limit], s)).min();
+        // An empty line has nothing after its first byte.
+        let after = self.buffer.get(1..limit).unwrap_or_default();
+        let wrapped = starts.iter().filter(|(on, _)| *on).filter_map(|(_, s)| find(after, s)).min();
         match (wrapped, line) {
             (Some(i), _) => self.plain(i + 1, out),
             (None, Some(i)) => self.plain(i + 1, out),

@@ -17,6 +17,8 @@ use super::hostkey::HostKey;
 
 const MAX_FILE: u64 = 16 << 20;
 const MAX_LINE: usize = 64 << 10;
+/// Lines of one file that are complained of one by one.
+const MAX_WARNINGS: usize = 100;
 /// Host key algorithms in the order we like them; never certificates, which libssh2 does not check (3.2).
 const PREFERRED: [(&str, &str); 5] = [
     ("ssh-ed25519", "ssh-ed25519"),
@@ -106,14 +108,30 @@ impl KnownHosts {
         all
     }
 
+    /// The lines of one text; what cannot be used becomes a warning.
+    pub fn of(bytes: &[u8], path: &Path) -> KnownHosts {
+        let mut all = KnownHosts::default();
+        all.add(bytes, path);
+        all
+    }
+
     fn add(&mut self, bytes: &[u8], path: &Path) {
+        let mut bad = 0;
         let file: Arc<Path> = path.into();
         for (i, line) in bytes.split(|b| *b == b'\n').enumerate() {
             let place = Place { file: file.clone(), line: i + 1 };
             match parse(line, place.clone()) {
                 Ok(entry) => self.entries.extend(entry),
-                Err(why) => self.warnings.push(format!("{place}: {why}; the line is skipped")),
+                Err(why) => {
+                    bad += 1;
+                    if bad <= MAX_WARNINGS {
+                        self.warnings.push(format!("{place}: {why}; the line is skipped"));
+                    }
+                }
             }
+        }
+        if bad > MAX_WARNINGS {
+            self.warnings.push(format!("{}: {} more lines are skipped", path.display(), bad - MAX_WARNINGS));
         }
     }
 

@@ -177,7 +177,8 @@ impl Overlay {
         use Action::*;
         match self {
             Overlay::Check(_) => &[RetryCheck, Fix, Waive, Copy, Left, Right, PageDown, Back],
-            Overlay::Node(..) | Overlay::Line(..) | Overlay::Outcome(_) => &[Copy, Up, Down, PageDown, Back],
+            Overlay::Node(..) => &[Connect, Copy, Up, Down, PageDown, Back],
+            Overlay::Line(..) | Overlay::Outcome(_) => &[Copy, Up, Down, PageDown, Back],
             Overlay::Help(_) | Overlay::Step(..) => &[Up, Down, PageDown, Back],
             Overlay::Gone => &[Back, Leave],
             Overlay::Confirm(_) => &[Yes, No, NextField, Accept],

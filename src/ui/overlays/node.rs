@@ -9,8 +9,10 @@ use crate::core::name::NodeName;
 use crate::core::plan::{Moment, Stage};
 use crate::core::state::{Machine, State, Unit};
 use crate::core::summary::{Usual, duration, spent, usual};
+use crate::input::Action;
 use crate::theme::{Role, Theme};
 use crate::ui::checks::saw;
+use crate::ui::footer::key_text;
 use crate::ui::model::Model;
 use crate::ui::panes::nodes;
 use crate::ui::widgets::doc::Doc;
@@ -30,7 +32,7 @@ pub fn title(model: &Model, theme: &Theme, node: &NodeName) -> Line<'static> {
 /// What `copy` takes: the way out of its trouble, or its address of the moment.
 pub fn to_copy(model: &Model, node: &NodeName) -> Option<String> {
     match model.state.as_ref()?.connection(node) {
-        Connection::Trouble(t) => Some(format!("{node}: {} {}", t.message, t.remedy)),
+        Connection::Trouble(t) => Some(format!("{node}: {}. {}", t.message, t.remedy)),
         Connection::Ready(h) => Some(h.via.clone()),
         _ => None,
     }
@@ -40,18 +42,42 @@ pub fn to_copy(model: &Model, node: &NodeName) -> Option<String> {
 pub fn write(model: &Model, node: &NodeName, doc: &mut Doc) {
     let Some(state) = &model.state else { return };
     let Some(machine) = state.machines.get(node) else { return };
-    if let Connection::Trouble(t) = &machine.connection
-        && t.kind.needs_person()
-    {
-        doc.field("Trouble", &t.message, Role::Failed);
+    let trouble = state.cut_off().into_iter().find_map(|(n, t)| (n == node).then_some(t));
+    if let Some(t) = trouble {
+        let role = if t.kind.needs_person() { Role::Failed } else { Role::Attention };
+        doc.field("Trouble", &t.message, role);
         doc.field("Way out", &t.remedy, Role::Text);
+        if let Some(key) = model.keymap.key_of(Action::Connect) {
+            let key = key_text(doc.theme.glyphs(), key);
+            let then = if t.kind.needs_person() { "Then" } else { "Or" };
+            doc.field(
+                then,
+                &format!("{key} connects again; what could not be read there is read then"),
+                Role::Text,
+            );
+        }
         out_of_band(t.kind, node, doc);
+        doc.blank();
+    }
+    if let Some(f) = state.unreadable(node) {
+        doc.field(
+            "Trouble",
+            &format!("connected, but it says nothing usable: {}: {}", f.kind.words(), f.message),
+            Role::Unknown,
+        );
+        let way_out = "Look in its log at what it says instead of an answer: profile scripts, application control, or \
+                       something that only looks like PowerShell. A powershell.exe that hangs there may be ended.";
+        doc.field("Way out", way_out, Role::Text);
+        if let Some(key) = model.keymap.key_of(Action::RetryFailed) {
+            let key = key_text(doc.theme.glyphs(), key);
+            doc.field("Then", &format!("{key} reads again what failed"), Role::Text);
+        }
         doc.blank();
     }
     if let Some(unit) = state.unit(node) {
         write_unit(model, state, unit, doc);
     }
-    connection(model, state, machine, doc);
+    connection(model, state, machine, trouble.is_some(), doc);
     host(model, machine, doc);
     cluster(model, state, node, machine, doc);
     checks(state, node, doc);
@@ -107,7 +133,8 @@ fn write_unit(model: &Model, state: &State, unit: &Unit, doc: &mut Doc) {
     doc.blank();
 }
 
-fn connection(model: &Model, state: &State, machine: &Machine, doc: &mut Doc) {
+/// The connection; its trouble in full only where it has not been told already.
+fn connection(model: &Model, state: &State, machine: &Machine, told: bool, doc: &mut Doc) {
     let g = doc.theme.glyphs();
     let since =
         machine.connection_since.map_or_else(String::new, |at| format!(" since {}", time::short(at, model.now)));
@@ -130,8 +157,9 @@ fn connection(model: &Model, state: &State, machine: &Machine, doc: &mut Doc) {
                 Role::Attention,
             )
         }
-        Connection::Trouble(t) if t.kind.needs_person() => {
-            doc.field("SSH", &format!("{} {}{since}", g.no_link, t.kind.words()), Role::Failed)
+        Connection::Trouble(t) if told => {
+            let role = if t.kind.needs_person() { Role::Failed } else { Role::Attention };
+            doc.field("SSH", &format!("{} {}{since}", g.no_link, t.kind.words()), role)
         }
         Connection::Trouble(t) => {
             let expected = state.run.is_some();

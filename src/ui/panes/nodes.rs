@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::core::connection::Connection;
+use crate::core::event::FailureKind;
 use crate::core::gates::Gate;
 use crate::core::name::NodeName;
 use crate::core::run::UnitState;
@@ -35,6 +36,7 @@ pub fn sign(g: &Glyphs, state: &State, node: &NodeName) -> Sign {
     match (connection, cluster) {
         (Connection::Trouble(_), _) => (g.attention, Role::Attention),
         (_, Some(c)) if !c.value.is_up() => (g.attention, Role::Attention),
+        (Connection::Ready(_), _) if state.unreadable(node).is_some() => (g.unknown, Role::Unknown),
         (Connection::Ready(_), _) if machine.is_some_and(|m| m.host.is_some()) => (g.done, Role::Done),
         (Connection::Ready(_) | Connection::Connecting, _) => (g.running, Role::Running),
         (Connection::Idle, _) => (g.waiting, Role::Waiting),
@@ -252,6 +254,19 @@ fn machine(
                 .cell(theme, "dark", build, Role::Running)
                 .number(theme, &dark, c.up, Role::Text);
         }
+        Connection::Ready(_) if state.unreadable(node).is_some() => {
+            let how = match state.unreadable(node).map(|f| f.kind) {
+                Some(FailureKind::TimedOut) => "no answer",
+                Some(FailureKind::Threw) => "fails",
+                _ => "unreadable",
+            };
+            let words = cluster.map_or_else(|| how.to_owned(), |s| format!("{s}, {how}"));
+            row.cell(theme, &words, room.saturating_sub(1), Role::Unknown);
+        }
+        Connection::Connecting => {
+            let words = cluster.map_or_else(|| "connecting".to_owned(), |s| format!("{s}, connecting"));
+            row.cell(theme, &words, room.saturating_sub(1), Role::Muted);
+        }
         Connection::Trouble(t) => {
             let words = match cluster {
                 Some(s) if s != "Up" => format!("{s}, {}", t.kind.words()),
@@ -265,7 +280,6 @@ fn machine(
             let word = match cluster {
                 Some(s) => s,
                 None if outside => "outside",
-                None if matches!(m.connection, Connection::Connecting) => "connecting",
                 None => "",
             };
             let role = match m.cluster.as_ref() {

@@ -234,10 +234,14 @@ fn resume(state: &State, doc: &mut Doc) {
     } else {
         doc.field("Next", &left.join(", "), Role::Text);
         if state.plan.driver.mode == Mode::Delegated {
-            let text = format!(
-                "{} starts another run: it scans, downloads what is missing, and goes on with these nodes.",
-                state.plan.driver.name
-            );
+            let name = &state.plan.driver.name;
+            let text = if state.driver.as_ref().is_some_and(|d| d.value.is_running()) {
+                format!("{name} is still at work: its run is followed, no other is started.")
+            } else {
+                format!(
+                    "{name} starts another run: it scans, downloads what is missing, and goes on with these nodes."
+                )
+            };
             doc.blank();
             doc.text(&text, Role::Text);
         }

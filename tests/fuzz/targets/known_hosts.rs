@@ -1,0 +1,5 @@
+#![no_main]
+#[path = "../promises.rs"]
+mod promises;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| promises::known_hosts(bytes));
