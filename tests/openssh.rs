@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nodelift::core::connection::{Connection, TroubleKind};
@@ -497,4 +498,66 @@ async fn many_machines_at_once() {
     }
     println!("16 machines ready after {:?}", begun.elapsed());
     assert!(!server.sshd_log().contains("MaxStartups"), "no login was dropped");
+}
+
+/// What the program prints, standard output and errors.
+fn nodelift(server: &Sshd, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nodelift"));
+    command.args(arguments).arg("-i").arg(server.path("inventory.toml")).env("HOME", server.folder.path());
+    command.env("XDG_STATE_HOME", server.folder.path()).env_remove("SSH_AUTH_SOCK").env("COLUMNS", "200");
+    let out = command.output().expect("nodelift");
+    format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
+}
+
+#[tokio::test]
+async fn an_inventory_says_why_a_transport_was_chosen() {
+    if !is_here() {
+        return;
+    }
+    let (jump, server) = (Sshd::start(), Sshd::start());
+    let folder = server.folder.path().display().to_string();
+    let proxy = format!("ProxyCommand ssh -F {folder}/ssh_config -W %h:%p jump");
+    let text = [
+        entry(&jump, "jump", ""),
+        entry(&server, "plain", ""),
+        entry(&server, "behind", "ProxyJump jump"),
+        entry(&server, "proxied", &proxy),
+        entry(&server, "kerberos", "GSSAPIAuthentication yes\n GSSAPIDelegateCredentials yes"),
+    ]
+    .concat();
+    fs::write(server.path("ssh_config"), text).expect("ssh_config");
+    let inventory = |transport: &str, nodes: &[&str]| {
+        let nodes: String = nodes.iter().map(|n| format!("[[node]]\nname = '{n}'\n")).collect();
+        let ssh = format!("[ssh]\ntransport = '{transport}'\nssh_config = 'ssh_config'\n");
+        fs::write(server.path("inventory.toml"), format!("[cluster]\nname = 'C'\n{nodes}{ssh}")).expect("file");
+    };
+    inventory("auto", &["plain", "behind", "proxied", "kerberos"]);
+    let said = nodelift(&server, &["config", "check"]);
+    let (user, port) = (user(), server.port);
+    let taken = format!("from ssh_config: host 127.0.0.1, port {port}, user {user}, key {folder}/user");
+    for line in [
+        format!(
+            "PLAIN: by ssh (auto: ssh_config asks for nothing that needs openssh; {taken}, known_hosts files)"
+        ),
+        format!("{taken}, jump host 127.0.0.1:{}, known_hosts files)", jump.port),
+        "PROXIED: by openssh (auto: ssh_config sets ProxyCommand)".to_owned(),
+        "KERBEROS: by openssh (auto: ssh_config sets GSSAPIDelegateCredentials)".to_owned(),
+    ] {
+        assert!(said.contains(&line), "{line}\n{said}");
+    }
+    let said = nodelift(&server, &["trust"]);
+    assert_eq!(said.lines().filter(|l| l.starts_with("known ")).count(), 4, "{said}");
+
+    inventory("ssh", &["proxied"]);
+    let said = nodelift(&server, &["config", "check"]);
+    assert!(said.contains("PROXIED: by ssh (ssh_config sets ProxyCommand, which is not used"), "{said}");
+    inventory("openssh", &["proxied"]);
+    let said = nodelift(&server, &["check"]);
+    let via = format!("openssh {user}@127.0.0.1:{port}, publickey, through ProxyCommand");
+    assert!(said.contains(&via), "{said}");
+    inventory("auto", &["behind"]);
+    let said = nodelift(&server, &["check"]);
+    let via = format!("ssh {user}@127.0.0.1:{port}, ed25519 key user, through 127.0.0.1 (auto: ");
+    assert!(said.contains(&via), "{said}");
+    until(|| server.sessions().is_empty() && jump.sessions().is_empty()).await;
 }

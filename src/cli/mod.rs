@@ -21,6 +21,7 @@ mod secrets;
 mod session;
 mod site;
 mod trust;
+mod ways;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

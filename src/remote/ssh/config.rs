@@ -21,13 +21,15 @@ pub struct SshConfig {
     pub times: Times,
     /// Times and sizes of the PowerShell workers.
     pub limits: Limits,
+    /// Shown behind how it was reached: why this transport was chosen, and where its values come from.
+    pub note: Option<String>,
 }
 
 impl SshConfig {
     /// A machine reached directly, with every default.
     pub fn new(name: impl Into<String>, target: Endpoint, known_hosts: Vec<PathBuf>) -> SshConfig {
         let (times, limits) = (Times::default(), Limits::default());
-        SshConfig { name: name.into(), target, hops: Vec::new(), known_hosts, times, limits }
+        SshConfig { name: name.into(), target, hops: Vec::new(), known_hosts, times, limits, note: None }
     }
 }
 

@@ -38,6 +38,9 @@ pub async fn dial(config: &SshConfig, limiter: &Limiter) -> Result<Dialled, Trou
     for hop in config.hops.iter().rev() {
         via.push_str(&format!(", through {}", hop.host));
     }
+    if let Some(note) = &config.note {
+        via.push_str(&format!(" ({note})"));
+    }
     // Only a password gives network credentials on Windows (powershell-over-ssh 11).
     let second_hop = login.password;
     let wire = Wire::new(login, socket, config.times.clone(), outer.map(|o| Arc::new(o.wire)));
