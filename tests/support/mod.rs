@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod local;
+pub mod pam;
 pub mod sshd;
 
 use std::future::Future;
