@@ -17,7 +17,7 @@ use nodelift::remote::ssh::known_hosts::Verdict;
 use nodelift::remote::{Host, Request};
 use serde_json::json;
 use support::bench::{Bench, futures, kind};
-use support::sshd::{Sshd, descendants, free_port, is_here, signal, user};
+use support::sshd::{Agent, Sshd, descendants, free_port, is_here, signal, user};
 use support::{request, until, within};
 use tokio::sync::mpsc;
 
@@ -78,15 +78,19 @@ async fn a_machine_says_hello_and_answers() {
     }
     let server = Sshd::start();
     let config = OpenSshConfig { note: Some("a reason".into()), ..named(&server, "hello-node") };
+    let begun = Instant::now();
     let bench = start(config.clone());
     assert_eq!(kind(&bench.run("echo 1").await), None, "a request waits for the connection");
+    println!("connect, login, hello, first answer: {:?}", begun.elapsed());
     let hello = bench.ready().await;
     assert_eq!((hello.host.as_str(), hello.ps.as_str()), ("FAKE", "5.1.20348.2849"));
     assert!(!hello.second_hop, "a key brings no network credentials");
     assert_eq!(hello.via, format!("openssh {}@127.0.0.1:{}, publickey (a reason)", user(), server.port));
+    let begun = Instant::now();
     for _ in 0..200 {
         assert_eq!(bench.run("pid").await.results, [json!(hello.pid)], "one worker serves all requests");
     }
+    println!("warm request, mean of 200: {:?}", begun.elapsed() / 200);
     let reply = bench.ask(Request { args: json!({ "x": "żółć" }), ..request("args") }).await;
     assert_eq!(reply.record(), Ok(json!({ "x": "żółć" })));
     assert_eq!(kind(&bench.run("throw Id no").await), Some(FailureKind::Threw));
@@ -394,10 +398,19 @@ async fn dropping_everything_leaves_nothing() {
         return;
     }
     let (jump, server) = (Sshd::start(), Sshd::start());
-    let command = format!("ProxyCommand ssh -F {} -W %h:%p jump", server.path("ssh_config").display());
+    // What it leaves in the background holds ssh's error output.
+    let command = format!(
+        "ProxyCommand sleep 7 </dev/null >/dev/null & exec ssh -F {} -W %h:%p jump",
+        server.path("ssh_config").display()
+    );
     let text = [entry(&jump, "jump", ""), entry(&server, "drop-node", &command)].concat();
     let config = OpenSshConfig { host: "drop-node".into(), ..with(&server, &text) };
     let bench = start(config.clone());
+    bench.ready().await;
+    let begun = Instant::now();
+    server.kill_sessions();
+    bench.troubled(TroubleKind::Lost).await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     let pid = bench.ready().await.pid;
     let all: Vec<u32> = clients(&config).into_iter().flat_map(|c| [vec![c], descendants(c)].concat()).collect();
     assert!(all.len() >= 3, "the connection, its ProxyCommand, a worker: {all:?}");
@@ -560,4 +573,68 @@ async fn an_inventory_says_why_a_transport_was_chosen() {
     let via = format!("ssh {user}@127.0.0.1:{port}, ed25519 key user, through 127.0.0.1 (auto: ");
     assert!(said.contains(&via), "{said}");
     until(|| server.sessions().is_empty() && jump.sessions().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_killed_nodelift_leaves_no_connection() {
+    if !is_here() {
+        return;
+    }
+    let server = Sshd::start();
+    fs::write(server.path("ssh_config"), entry(&server, "plain", "")).expect("ssh_config");
+    let text = "[cluster]\nname = 'C'\n[[node]]\nname = 'plain'\n[ssh]\ntransport = 'openssh'\nssh_config = 'ssh_config'\n";
+    fs::write(server.path("inventory.toml"), text).expect("inventory");
+    server.set_mode("silent");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nodelift"));
+    command.arg("check").arg("-i").arg(server.path("inventory.toml")).env("XDG_STATE_HOME", server.folder.path());
+    command.env("HOME", server.folder.path()).stdout(std::process::Stdio::null());
+    let mut child = command.stderr(std::process::Stdio::null()).spawn().expect("nodelift");
+    until(|| server.log().contains("start ")).await;
+    let ours = descendants(child.id());
+    assert!(ours.len() >= 2, "the connection and a worker: {ours:?}");
+    child.kill().expect("kill");
+    child.wait().expect("end");
+    let lives = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z "));
+    until(|| !ours.iter().any(lives) && server.sessions().is_empty()).await;
+}
+
+#[tokio::test]
+async fn certificates_an_agent_and_match() {
+    if !is_here() {
+        return;
+    }
+    let mut server = Sshd::start();
+    for name in ["authority", "certified", "agents"] {
+        server.keygen(name, &["-t", "ed25519", "-N", ""]);
+    }
+    let path = |name: &str| server.path(name).display().to_string();
+    let (extra, certificate) =
+        (format!("TrustedUserCAKeys {}", path("authority.pub")), path("certified-cert.pub"));
+    let mut sign = Command::new("ssh-keygen");
+    sign.args(["-q", "-s", &path("authority"), "-I", "test", "-n", &user(), &path("certified.pub")]);
+    assert!(sign.status().expect("ssh-keygen").success());
+    server.kill();
+    server.extra = extra;
+    server.run();
+    let certified =
+        entry(&server, "node", &format!("CertificateFile {certificate}")).replace("/user", "/certified");
+    let config = with(&server, &certified);
+    let settings = within(openssh().effective(config.clone())).await.expect("settings");
+    let needs = settings.needs_openssh(true, server.folder.path());
+    assert_eq!(needs.as_deref(), Some("ssh_config sets CertificateFile"));
+    assert!(start(config).ready().await.via.contains("publickey"));
+    assert!(server.sshd_log().contains("ED25519-CERT"), "{}", server.sshd_log());
+
+    let agent = Agent::start(server.folder.path());
+    agent.add(&server.path("agents"));
+    server.authorize("agents");
+    let by_agent = entry(&server, "node", &format!("IdentityAgent {}", agent.socket.display()));
+    let by_agent = by_agent.replace("/user", "/agents.pub");
+    // Its port is known to a Match alone.
+    let line = format!(" Port {}\n", server.port);
+    let by_agent = format!("Match host node exec true\n{line}{}", by_agent.replace(&line, ""));
+    assert!(start(with(&server, &by_agent)).ready().await.via.contains("publickey"));
+    let without = OpenSshConfig { agent: Some(false), ..with(&server, &by_agent) };
+    let trouble = start(without).trouble().await;
+    assert!(trouble.kind.needs_person(), "{}", trouble.message);
 }

@@ -6,11 +6,16 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
+
+use super::heard::Heard;
 
 /// From being asked to end until it is made to.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// After its end, how long its last words may take.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Ended when dropped, with what it started for its way, such as a ProxyCommand.
 #[derive(Debug)]
@@ -46,6 +51,21 @@ impl Client {
             .kill_on_drop(true);
         alone(&mut command);
         Ok(Client { child: command.spawn()? })
+    }
+
+    /// The next line it says; `None` once it has ended, whoever else still holds its error output: a ProxyCommand may.
+    pub async fn line(&mut self, heard: &mut Heard<ChildStderr>) -> Option<String> {
+        tokio::select! {
+            biased;
+            line = heard.next() => {
+                if line.is_none() {
+                    self.wait().await;
+                }
+                return line;
+            }
+            _ = self.child.wait() => {}
+        }
+        timeout(LAST_WORDS, heard.next()).await.ok().flatten()
     }
 
     /// Waits for its end.

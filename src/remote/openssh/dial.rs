@@ -50,16 +50,13 @@ pub async fn dial(
     let within = times.connect + times.handshake + times.login;
     let deadline = Instant::now() + within;
     let method = loop {
-        match timeout_at(deadline, heard.next()).await {
+        match timeout_at(deadline, client.line(&mut heard)).await {
             Ok(Some(line)) => {
                 if let Some(method) = authenticated(&line) {
                     break method;
                 }
             }
-            Ok(None) => {
-                let _ = client.wait().await;
-                return Err(trouble::refused(&at, &heard.lines()));
-            }
+            Ok(None) => return Err(trouble::refused(&at, &heard.lines())),
             Err(_) => {
                 client.end().await;
                 return Err(trouble::silent(&at, within, &heard.lines()));
@@ -72,7 +69,7 @@ pub async fn dial(
         }
         let ended = matches!(client.child.try_wait(), Ok(Some(_)));
         if ended || Instant::now() > deadline {
-            while !ended && timeout_at(Instant::now() + LOOK, heard.next()).await.is_ok_and(|l| l.is_some()) {}
+            while ended && client.line(&mut heard).await.is_some() {}
             return Err(trouble::refused(&at, &heard.lines()));
         }
         sleep(LOOK).await;

@@ -38,7 +38,7 @@ pub async fn look(config: &OpenSshConfig, folder: &Folder, limiter: &Limiter) ->
     };
     let mut heard = Heard::new(stderr);
     let within = config.times.connect + config.times.handshake;
-    let ended = timeout(within, async { while heard.next().await.is_some() {} }).await.is_ok();
+    let ended = timeout(within, async { while client.line(&mut heard).await.is_some() {} }).await.is_ok();
     client.end().await;
     let text = std::fs::read_to_string(&keys).unwrap_or_default();
     let _ = std::fs::remove_file(&keys);

@@ -50,10 +50,7 @@ async fn attend(
     mut dropped: oneshot::Receiver<()>,
     lost: watch::Sender<Option<String>>,
 ) {
-    let ended = async {
-        while heard.next().await.is_some() {}
-        let _ = client.wait().await;
-    };
+    let ended = async { while client.line(&mut heard).await.is_some() {} };
     tokio::select! {
         () = ended => {
             lost.send_replace(Some(trouble::why_lost(&heard.lines())));
