@@ -154,6 +154,11 @@ impl Sshd {
         config
     }
 
+    /// The server's own process; 0 when it does not run.
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
     /// Processes of sessions that run now: the server's children, not what they started.
     pub fn sessions(&self) -> Vec<u32> {
         let Some(child) = &self.child else { return Vec::new() };
