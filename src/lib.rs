@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod doctor;
 pub mod engine;
 pub mod input;
 pub mod journal;

@@ -14,6 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("journal", &["core"]),
     ("logs", &["core"]),
     ("remote", &["core"]),
+    ("doctor", &["core", "remote"]),
     ("link", &["core"]),
     ("ui", &["core", "theme", "input"]),
     ("term", &["input", "theme"]),
@@ -21,8 +22,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "core", "config", "theme", "input", "runbook", "journal", "logs", "remote", "link", "ui", "term",
-            "engine",
+            "core", "config", "theme", "input", "runbook", "journal", "logs", "remote", "doctor", "link", "ui",
+            "term", "engine",
         ],
     ),
 ];

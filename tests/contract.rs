@@ -9,6 +9,8 @@ mod engine;
 #[cfg(unix)]
 #[path = "lab/mod.rs"]
 mod lab;
+#[path = "support/said.rs"]
+mod said;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -117,7 +119,7 @@ fn powershell_keeps_the_contract() {
     use lab::{Engine, processes};
     let given = std::env::var_os("NODELIFT_LAB_PWSH").is_some();
     if !given && processes::program("pwsh").is_none() {
-        println!("skipped: no pwsh");
+        said::skipped("no pwsh");
         return;
     }
     let engine = Engine::find().unwrap_or_else(|e| panic!("{e}"));

@@ -3,6 +3,8 @@
 
 #[path = "lab/mod.rs"]
 mod lab;
+#[path = "support/said.rs"]
+mod said;
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -20,11 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A lab, or nothing with the reason said.
 fn lab(world: &str, options: Options) -> Option<Lab> {
     if let Err(why) = Lab::is_possible() {
-        println!("skipped: {why}");
+        said::skipped(&why);
         return None;
     }
     let lab = Lab::start(world, options).unwrap_or_else(|e| panic!("{e}"));
-    println!("{} answers", lab.engine().name());
+    said::say(&format!("{} answers", lab.engine().name()));
     Some(lab)
 }
 
@@ -149,7 +151,7 @@ fn a_whole_run_restarts_every_node() {
 fn what_the_stand_in_does_not_know_fails_as_in_powershell() {
     let Some(lab) = lab("ready", Options::default()) else { return };
     if matches!(lab.engine(), Engine::PowerShell(_)) {
-        println!("skipped: a PowerShell knows everything");
+        said::skipped("a PowerShell knows everything");
         return;
     }
     let line = format!("powershell.exe -NoProfile -EncodedCommand {}", worker::encoded("Get-Everything"));

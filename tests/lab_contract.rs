@@ -5,6 +5,8 @@
 mod case;
 #[path = "lab/mod.rs"]
 mod lab;
+#[path = "support/said.rs"]
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use std::time::{Duration, Instant};
 use case::{Outcome, cases, filled, judge, patch, scripts, world_of};
 use lab::supervisor::is_up;
 use lab::{Engine, Lab, Options};
+use nodelift::core::event::FailureKind;
 use nodelift::remote::sim::World;
 use nodelift::remote::ssh::{Credential, Endpoint, SshConfig, SshHost, SshRuntime};
 use nodelift::remote::{Host, Request};
@@ -24,11 +27,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[tokio::test]
 async fn every_script_answers_over_ssh_as_the_contract_says() {
     if let Err(why) = Lab::is_possible() {
-        println!("skipped: {why}");
+        said::skipped(&why);
         return;
     }
     let engine = Engine::find().unwrap_or_else(|e| panic!("{e}"));
-    println!("{} answers", engine.name());
+    said::say(&format!("{} answers", engine.name()));
     let (scripts, mut worlds) = (scripts(), BTreeMap::<String, Vec<_>>::new());
     let (mut compared, mut left_out, mut wrong) = (0, 0, Vec::new());
     let mut answered = BTreeSet::new();
@@ -61,7 +64,7 @@ async fn every_script_answers_over_ssh_as_the_contract_says() {
             }
         }
     }
-    println!("{compared} answers over SSH compared, {left_out} cases left out");
+    said::say(&format!("{compared} answers over SSH compared, {left_out} cases left out"));
     assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.join("\n"));
     let missing: Vec<_> = scripts.keys().filter(|s| !answered.contains(*s)).collect();
     // The wrapper of a detached operation is started by the scheduler, never sent.
@@ -113,12 +116,18 @@ impl Site {
     async fn run(&self, machine: &str, name: &str, script: &str, args: Json) -> Outcome {
         let args = if args.is_null() { json!({}) } else { args };
         let request = Request { name: name.into(), script: script.into(), args, timeout: PATIENCE, slow: false };
-        let up = self.lab.world().look(|w, _| is_up(w, machine)).expect("readable");
-        settled(machine, &self.hosts[machine], up).await;
-        let (said, mut lines) = mpsc::channel(64);
-        let listen = async { while lines.recv().await.is_some() {} };
-        let (reply, ()) = tokio::join!(self.hosts[machine].run(request, said), listen);
-        reply.record().map_err(|f| f.id.unwrap_or(f.message))
+        loop {
+            let up = self.lab.world().look(|w, _| is_up(w, machine)).expect("readable");
+            settled(machine, &self.hosts[machine], up).await;
+            let (said, mut lines) = mpsc::channel(64);
+            let listen = async { while lines.recv().await.is_some() {} };
+            let (reply, ()) = tokio::join!(self.hosts[machine].run(request.clone(), said), listen);
+            match reply.record() {
+                // Its server went after the machine had: what only reads is asked again.
+                Err(f) if f.kind == FailureKind::Indeterminate && name.contains("/facts/") => {}
+                other => break other.map_err(|f| f.id.unwrap_or(f.message)),
+            }
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 mod lab;
 #[path = "support/pty.rs"]
 mod pty;
+#[path = "support/said.rs"]
+mod said;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +23,7 @@ const FILE_SYSTEM: &str = r"HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem";
 #[test]
 fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
     if let Err(why) = Lab::is_possible() {
-        println!("skipped: {why}");
+        said::skipped(&why);
         return;
     }
     // A PowerShell process takes its time to start; the stand-in does not.
@@ -37,7 +39,7 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
         ..Options::default()
     };
     let lab = Lab::start("ready", options).unwrap_or_else(|e| panic!("{e}"));
-    println!("{} answers", lab.engine().name());
+    said::say(&format!("{} answers", lab.engine().name()));
     let minutes = |site: f64| Duration::from_secs_f64(site * 60.0 / rate) + Duration::from_secs(60);
 
     let mut t = nodelift(&lab, &["run", "-i", &lab.inventory().display().to_string()]);

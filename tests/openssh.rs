@@ -1,6 +1,8 @@
 //! Hosts over the system's ssh against real OpenSSH servers on loopback. Where there is no sshd every test says so and passes.
 #![cfg(target_os = "linux")]
 
+#[path = "support/said.rs"]
+mod said;
 mod support;
 
 use std::fs;
@@ -568,6 +570,8 @@ async fn an_inventory_says_why_a_transport_was_chosen() {
     let said = nodelift(&server, &["check"]);
     let via = format!("openssh {user}@127.0.0.1:{port}, publickey, through ProxyCommand");
     assert!(said.contains(&via), "{said}");
+    let said = nodelift(&server, &["doctor"]);
+    assert!(said.contains("by the system's ssh") && said.contains("publickey, through"), "{said}");
     inventory("auto", &["behind"]);
     let said = nodelift(&server, &["check"]);
     let via = format!("ssh {user}@127.0.0.1:{port}, ed25519 key user, through 127.0.0.1 (auto: ");

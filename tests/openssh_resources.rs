@@ -2,6 +2,8 @@
 //! all of them.
 #![cfg(target_os = "linux")]
 
+#[path = "support/said.rs"]
+mod said;
 mod support;
 
 use std::fs;

@@ -1,6 +1,8 @@
 //! SSH hosts against real OpenSSH servers on loopback. Where there is no sshd every test says so and passes.
 #![cfg(target_os = "linux")]
 
+#[path = "support/said.rs"]
+mod said;
 mod support;
 
 use std::fs;

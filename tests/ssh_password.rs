@@ -2,6 +2,8 @@
 //! no sshd every test says so and passes.
 #![cfg(target_os = "linux")]
 
+#[path = "support/said.rs"]
+mod said;
 mod support;
 
 use std::fs;

@@ -3,6 +3,8 @@
 //! `NODELIFT_RECONNECTS=200 cargo test --test ssh_resources -- --nocapture` prints the measurements.
 #![cfg(target_os = "linux")]
 
+#[path = "support/said.rs"]
+mod said;
 mod support;
 
 use std::fs;

@@ -6,6 +6,8 @@
 mod lab;
 #[path = "support/pty.rs"]
 mod pty;
+#[path = "support/said.rs"]
+mod said;
 mod support;
 
 use std::fs;
@@ -42,7 +44,7 @@ impl Site {
             return None;
         }
         if let Err(why) = Lab::is_possible() {
-            println!("skipped: {why}");
+            said::skipped(&why);
             return None;
         }
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,8 @@
 //! Workers and lanes over pipes of this machine: what a script can do to its PowerShell, and what the caller sees of it.
 #![cfg(target_os = "linux")]
 
+#[path = "support/said.rs"]
+mod said;
 mod support;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod demo;
 mod diagnostics;
+mod doctor;
 mod exit;
 mod home;
 mod hosts;
@@ -71,6 +72,8 @@ enum Command {
     Run(run::Run),
     /// Check readiness without the screen; changes nothing
     Check(check::Check),
+    /// Walk the whole way to every machine, step by step: what works, and what to do
+    Doctor(doctor::Doctor),
     /// Play a finished run in the same screen
     Replay(replay::Replay),
     /// Review host keys that are not known yet, once, in one table
@@ -140,6 +143,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Some(Command::Init(c)) => c.run(&settings),
         Some(Command::Run(c)) => c.run(&settings),
         Some(Command::Check(c)) => c.run(&settings),
+        Some(Command::Doctor(c)) => c.run(&settings),
         Some(Command::Replay(c)) => c.run(&settings),
         Some(Command::Trust(c)) => c.run(&settings),
         Some(Command::Runbook(c)) => c.run(&settings),

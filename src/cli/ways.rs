@@ -2,6 +2,7 @@
 //! rest where it is asked for, and nothing is taken from it without a word.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use color_eyre::eyre::{Result, WrapErr, bail};
 
@@ -36,16 +37,21 @@ pub enum By {
 pub struct Transports {
     ssh: SshRuntime,
     /// Only where a machine asks for ssh_config.
-    openssh: Option<OpenSsh>,
+    openssh: Option<Arc<OpenSsh>>,
 }
 
 impl Transports {
     pub fn start(machines: &[Machine]) -> Result<Transports> {
         let thread = Thread::start().wrap_err("cannot start the thread for SSH")?;
         let asked = machines.iter().any(|m| m.login.asks_ssh_config());
-        let openssh = asked.then(|| OpenSsh::on(thread.clone())).transpose();
+        let openssh = asked.then(|| OpenSsh::on(thread.clone()).map(Arc::new)).transpose();
         let openssh = openssh.wrap_err("cannot make a folder for the sockets of ssh")?;
         Ok(Transports { ssh: SshRuntime::on(thread), openssh })
+    }
+
+    /// The system's ssh, where a machine asks for it.
+    pub fn openssh(&self) -> Option<Arc<OpenSsh>> {
+        self.openssh.clone()
     }
 
     pub fn host(&self, way: Way) -> Result<KeptHost> {

@@ -1,5 +1,6 @@
 //! Events as log lines: what a person reads along with what the nodes say themselves.
 
+use crate::core::command::plural;
 use crate::core::connection::Connection;
 use crate::core::event::{Answer, Event, Outcome, Stamped};
 use crate::core::log::{Level, LogLine};
@@ -74,7 +75,10 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             None,
             "run",
             Level::Info,
-            format!("checks ended: {blocking} blocking, {warnings} warnings, {passed} passed"),
+            format!(
+                "checks ended: {blocking} blocking, {}, {passed} passed",
+                plural(*warnings as usize, "warning")
+            ),
         ),
         Event::Waived(w) => one(
             w.key.node.as_ref(),

@@ -5,6 +5,7 @@ pub mod detached;
 pub mod kept;
 pub mod openssh;
 pub mod powershell;
+pub mod probes;
 pub mod sanitise;
 pub mod sim;
 pub mod ssh;

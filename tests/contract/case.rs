@@ -5,15 +5,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use nodelift::remote::detached::{DETACH, OBSERVE, OP};
+use nodelift::remote::probes::{HOP, IDENTITY, PARSE, TASK};
 use nodelift::runbook::Library;
 use serde_json::{Value as Json, json};
 
 /// Every script as it is sent, by its path.
 pub fn scripts() -> BTreeMap<String, String> {
+    let of_the_transport = [DETACH, OBSERVE, OP, IDENTITY, HOP, PARSE, TASK];
     let mut out: BTreeMap<String, String> =
-        [(DETACH, "remote/detach.ps1"), (OBSERVE, "remote/observe.ps1"), (OP, "remote/op.ps1")]
-            .map(|(s, name)| (name.to_owned(), s.text.to_owned()))
-            .into();
+        of_the_transport.map(|s| (s.name.replacen("config/", "", 1), s.text.to_owned())).into();
     let library = Library::new(None);
     for (id, _) in library.list() {
         let runbook = library.load(&id).unwrap_or_else(|e| panic!("{id}:\n{e}"));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use nodelift::remote::detached::{DETACH, log_path};
 use nodelift::remote::sim::{Answers, Call, Ended, Logon, NO_ANSWER, Opening, Place, Thrown, World, close, open};
 use nodelift::runbook::Library;
@@ -288,12 +288,14 @@ impl Exchange<'_> {
             (
                 format!("5.1.{}.{}", os("build"), os("ubr")),
                 m["language_mode"].as_str().unwrap_or("FullLanguage").to_owned(),
+                m["clock_skew"].as_f64().unwrap_or_default(),
             )
         });
-        let (ps, lang) = known.unwrap_or_default();
+        let (ps, lang, skew) = known.unwrap_or_default();
+        let skew = SignedDuration::try_from_secs_f64(skew).unwrap_or_default();
         self.frame(json!({
             "t": "hello", "v": 1, "i": self.id, "pid": std::process::id(), "ps": ps, "lang": lang,
-            "host": self.machine.name, "utc": Timestamp::now().to_string(), "culture": "en-US",
+            "host": self.machine.name, "utc": (Timestamp::now() + skew).to_string(), "culture": "en-US",
         }));
     }
 

@@ -12,7 +12,7 @@ pub fn environment(how: &str) -> Option<Vec<(String, String)>> {
     static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
     let library = LIBRARY.get_or_init(build).as_ref();
     if library.is_none() {
-        println!("skipped: no C compiler");
+        crate::said::skipped("no C compiler");
     }
     let library = library?.display().to_string();
     let pairs = [("LD_PRELOAD", library.as_str()), ("TEST_PASSWORD", PASSWORD), ("TEST_PAM", how)];

@@ -17,7 +17,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 pub fn is_here() -> bool {
     let here = Path::new(SSHD).exists();
     if !here {
-        println!("skipped: no sshd");
+        crate::said::skipped("no sshd");
     }
     here
 }

@@ -7,6 +7,15 @@ use crate::remote::sanitise::{clean, clean_short};
 
 pub const RETRY: &str = "nodelift goes on trying by itself.";
 
+/// Trouble of an attempt that nobody repeats.
+pub fn once(inner: Trouble) -> Trouble {
+    let remedy = match inner.kind {
+        TroubleKind::Lost => "Look at the machine's event log (OpenSSH/Operational), then try again.".to_owned(),
+        _ => inner.remedy.replace(&format!("; {RETRY}"), ".").replace(RETRY, "").trim().to_owned(),
+    };
+    Trouble { remedy, ..inner }
+}
+
 /// Both texts are cleaned: parts of them come from machines.
 pub fn trouble(kind: TroubleKind, message: String, remedy: String) -> Trouble {
     Trouble { kind, message: clean(&message), remedy: clean(&remedy) }
@@ -35,7 +44,7 @@ pub fn powershell(at: &str, failure: &StartFailure) -> Trouble {
         {
             trouble(
                 TroubleKind::NoPowerShell,
-                format!("there is no powershell.exe on {at}; it said: {seen}"),
+                format!("there is no powershell.exe on {at}; it said: {}", seen.trim_end_matches(',')),
                 "Check in the inventory that this is the Windows machine that is meant. If it is: its PATH lacks \
                  C:\\Windows\\System32\\WindowsPowerShell\\v1.0; put it back and restart the service sshd there."
                     .into(),

@@ -12,9 +12,10 @@ use super::look::look;
 use super::trouble;
 use crate::core::connection::{Trouble, TroubleKind};
 use crate::remote::Boxed;
+use crate::remote::kept::trouble::once;
 use crate::remote::kept::{Dialled, KeptHost, Limiter, Thread, Times, Way};
 use crate::remote::powershell::process::Limits;
-use crate::remote::ssh::Scanned;
+use crate::remote::ssh::{Scanned, Walked};
 
 /// Makes hosts whose connections live on one thread, in one private folder.
 #[derive(Debug)]
@@ -50,6 +51,22 @@ impl OpenSsh {
             effective::read(&config, &file).await
         });
         task.await.unwrap_or_else(|e| Err(e.to_string()))
+    }
+
+    /// Connects once, for somebody who looks at the machine from all sides; with how it was reached.
+    ///
+    /// # Errors
+    /// What a person should know.
+    pub async fn walk(&self, config: OpenSshConfig) -> Result<(Walked, String), Trouble> {
+        let (folder, limiter, file) = (self.folder.clone(), self.limiter.clone(), self.folder.fresh("f"));
+        let task = self.thread.spawn(async move {
+            let config = Arc::new(config);
+            let dialled = dial(&config, &file, &folder, &limiter).await.map_err(once)?;
+            Ok((Walked::new(dialled.line, config.given(), config.limits.clone()), dialled.via))
+        });
+        task.await.unwrap_or_else(|e| {
+            Err(trouble::plain(TroubleKind::Unreachable, &format!("the walk broke off ({e})"), "Try again."))
+        })
     }
 
     /// Asks a machine for its host key, without a login there.

@@ -15,7 +15,8 @@ use super::process::{Launch, Limits};
 use super::worker::{Greeting, Outcome, Worker};
 use crate::remote::Request;
 
-const SCRIPT: &str = include_str!("../../../config/remote/process.ps1");
+/// Gives name and start of a process.
+pub const SCRIPT: &str = include_str!("../../../config/remote/process.ps1");
 /// How far two readings of one process's start may lie apart.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(20);

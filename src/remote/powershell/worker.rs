@@ -148,6 +148,16 @@ impl Worker {
         Ok((worker, Greeting { hello, skew_ms, took }))
     }
 
+    /// The time from a question to its answer.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn round_trip(&mut self, limits: &Limits) -> Result<Duration, StartFailure> {
+        let began = Instant::now();
+        self.ping(began + limits.hello, limits).await?;
+        Ok(began.elapsed())
+    }
+
     async fn ping(&mut self, deadline: Instant, limits: &Limits) -> Result<Hello, StartFailure> {
         let nonce = Nonce::fresh().map_err(|e| StartFailure::Refused(format!("no random numbers here: {e}")))?;
         self.send(|id| message::ping(id, nonce), nonce);

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::facts::VARIABLES;
 use crate::core::expr::{Compiled, NoValue, Scope};
 use crate::remote::detached::{DETACH, OBSERVE};
+use crate::remote::probes::{HOP, IDENTITY, PARSE, TASK};
 
 /// Seconds of site time that a script takes where its answer does not say.
 const TAKES: f64 = 0.3;
@@ -184,7 +185,7 @@ impl Answers {
     /// One of them cannot be read.
     pub fn embedded() -> Result<Self, String> {
         let mut answers = Self::default();
-        for script in [DETACH, OBSERVE] {
+        for script in [DETACH, OBSERVE, IDENTITY, HOP, PARSE, TASK] {
             answers.add(script.name, script.text, script.answer)?;
         }
         Ok(answers)

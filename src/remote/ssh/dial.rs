@@ -12,6 +12,7 @@ use super::config::{Endpoint, SshConfig};
 use super::known_hosts::KnownHosts;
 use super::login::{Greeted, LoggedIn, Stage, greet};
 use super::socket::StdSocket;
+use super::trail::{Passed, Trail};
 use super::trouble;
 use super::wire::Wire;
 use crate::core::connection::Trouble;
@@ -22,16 +23,18 @@ const NOTICE: Duration = Duration::from_secs(2);
 /// Addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 4;
 
-/// Connects and logs in.
+/// Connects and logs in; every leg of the way is told on the trail.
 ///
 /// # Errors
 /// What a person should know.
-pub async fn dial(config: &SshConfig, limiter: &Limiter) -> Result<Dialled, Trouble> {
-    let outer = hops(config, limiter).await?;
-    let (login, socket) = reach(config, &config.target, outer.as_ref(), limiter, |socket, stage, cut| {
-        let (at, times) = (config.target.clone(), config.times.clone());
+pub async fn dial(config: &SshConfig, limiter: &Limiter, trail: &Trail) -> Result<Dialled, Trouble> {
+    let outer = hops(config, limiter, trail).await?;
+    let (login, socket) = reach(config, &config.target, outer.as_ref(), limiter, trail, |socket, stage, cut| {
+        let (at, times, trail) = (config.target.clone(), config.times.clone(), trail.clone());
         let files = config.known_hosts.clone();
-        move || greet(socket, &at, KnownHosts::read(&files), &times)?.login(&at, &times, &stage, cut)
+        move || {
+            greet(socket, &at, KnownHosts::read(&files), &times, &trail)?.login(&at, &times, &stage, cut, &trail)
+        }
     })
     .await?;
     let mut via = format!("ssh {}@{}, {}", config.target.user, config.target, login.by);
@@ -53,13 +56,15 @@ pub async fn dial(config: &SshConfig, limiter: &Limiter) -> Result<Dialled, Trou
 /// # Errors
 /// What a person should know.
 pub async fn look(config: &SshConfig, limiter: &Limiter) -> Result<Greeted, Trouble> {
-    let outer = hops(config, limiter).await?;
-    let (greeted, _socket) = reach(config, &config.target, outer.as_ref(), limiter, |socket, _stage, _cut| {
-        let (at, times) = (config.target.clone(), config.times.clone());
-        let files = config.known_hosts.clone();
-        move || greet(socket, &at, KnownHosts::read(&files), &times)
-    })
-    .await?;
+    let trail = Trail::default();
+    let outer = hops(config, limiter, &trail).await?;
+    let (greeted, _socket) =
+        reach(config, &config.target, outer.as_ref(), limiter, &trail, |socket, _stage, _cut| {
+            let (at, times, trail) = (config.target.clone(), config.times.clone(), trail.clone());
+            let files = config.known_hosts.clone();
+            move || greet(socket, &at, KnownHosts::read(&files), &times, &trail)
+        })
+        .await?;
     Ok(greeted)
 }
 
@@ -70,12 +75,17 @@ struct Outer<'a> {
 }
 
 /// Logs in on every machine on the way, one through the other.
-async fn hops<'a>(config: &'a SshConfig, limiter: &Limiter) -> Result<Option<Outer<'a>>, Trouble> {
+async fn hops<'a>(config: &'a SshConfig, limiter: &Limiter, trail: &Trail) -> Result<Option<Outer<'a>>, Trouble> {
     let mut outer: Option<Outer<'a>> = None;
     for hop in &config.hops {
-        let result = reach(config, hop, outer.as_ref(), limiter, |socket, stage, cut| {
+        let trail = trail.to_hop(hop);
+        let result = reach(config, hop, outer.as_ref(), limiter, &trail, |socket, stage, cut| {
             let (at, times, files) = (hop.clone(), config.times.clone(), config.known_hosts.clone());
-            move || greet(socket, &at, KnownHosts::read(&files), &times)?.login(&at, &times, &stage, cut)
+            let trail = trail.clone();
+            move || {
+                greet(socket, &at, KnownHosts::read(&files), &times, &trail)?
+                    .login(&at, &times, &stage, cut, &trail)
+            }
         });
         let (login, socket): (LoggedIn, StdSocket) = result.await.map_err(|t| trouble::through_hop(hop, t))?;
         let wire = Wire::new(login, socket, config.times.clone(), outer.map(|o| Arc::new(o.wire)));
@@ -101,6 +111,7 @@ async fn reach<T, W>(
     at: &Endpoint,
     outer: Option<&Outer<'_>>,
     limiter: &Limiter,
+    trail: &Trail,
     work: impl FnOnce(StdSocket, Arc<Stage>, StdSocket) -> W,
 ) -> Result<(T, StdSocket), Trouble>
 where
@@ -110,14 +121,18 @@ where
     let times = &config.times;
     // The server counts from the connection on.
     let _place = limiter.server(&at.to_string()).await;
+    trail.begin();
     let socket = match outer {
-        None => tcp(at, times.connect).await?,
+        None => tcp(at, times.connect, trail).await?,
         Some(Outer { wire, hop }) => {
             let tunnel = wire.tunnel(at.host.clone(), at.port).await;
-            tunnel.map_err(|e| trouble::tunnel(hop, at, &e.to_string()))?
+            let socket = tunnel.map_err(|e| trouble::tunnel(hop, at, &e.to_string()))?;
+            trail.pass(Passed::Connected(None));
+            socket
         }
     };
     let _handshake = limiter.handshake().await;
+    trail.begin();
     let local = |e: io::Error| trouble::local(at, &e.to_string());
     let stage = Arc::new(Stage::default());
     let work = work(socket.try_clone().map_err(local)?, stage.clone(), socket.try_clone().map_err(local)?);
@@ -149,7 +164,7 @@ where
     }
 }
 
-async fn tcp(at: &Endpoint, within: Duration) -> Result<StdSocket, Trouble> {
+async fn tcp(at: &Endpoint, within: Duration, trail: &Trail) -> Result<StdSocket, Trouble> {
     let deadline = Instant::now() + within;
     let addresses: Vec<SocketAddr> =
         match timeout_at(deadline, tokio::net::lookup_host((at.host.as_str(), at.port))).await {
@@ -157,13 +172,19 @@ async fn tcp(at: &Endpoint, within: Duration) -> Result<StdSocket, Trouble> {
             Ok(Err(e)) => return Err(trouble::no_address(at, &e.to_string())),
             Err(_) => return Err(trouble::no_address(at, "the name service does not answer")),
         };
+    if !addresses.is_empty() {
+        trail.pass(Passed::Named(addresses.iter().map(SocketAddr::ip).collect()));
+    }
     let mut error = io::Error::from(io::ErrorKind::NotFound);
     let count = u32::try_from(addresses.len()).unwrap_or(1);
     for (i, address) in (0..).zip(&addresses) {
         // The last address gets all that is left.
         let share = deadline.saturating_duration_since(Instant::now()) / (count - i).max(1);
         match timeout_at(Instant::now() + share, connect(*address)).await {
-            Ok(Ok(socket)) => return Ok(socket),
+            Ok(Ok(socket)) => {
+                trail.pass(Passed::Connected(Some(*address)));
+                return Ok(socket);
+            }
             Ok(Err(e)) => error = e,
             Err(_) => error = io::ErrorKind::TimedOut.into(),
         }

@@ -16,6 +16,7 @@ use super::hostkey::HostKey;
 use super::keyfile;
 use super::known_hosts::{KnownHosts, Verdict};
 use super::socket::StdSocket;
+use super::trail::{Passed, Trail};
 use super::trouble;
 use crate::core::connection::Trouble;
 use crate::remote::kept::Times;
@@ -63,7 +64,13 @@ pub struct LoggedIn {
 ///
 /// # Errors
 /// What a person should know.
-pub fn greet(socket: StdSocket, at: &Endpoint, known: KnownHosts, times: &Times) -> Result<Greeted, Trouble> {
+pub fn greet(
+    socket: StdSocket,
+    at: &Endpoint,
+    known: KnownHosts,
+    times: &Times,
+    trail: &Trail,
+) -> Result<Greeted, Trouble> {
     let fail = |e: ssh2::Error| trouble::handshake(at, &e, times.handshake);
     let mut session = Session::new().map_err(fail)?;
     // Certificates are never offered: libssh2 would take them without a look (3.2). libssh2's own order of key exchanges has
@@ -77,7 +84,20 @@ pub fn greet(socket: StdSocket, at: &Endpoint, known: KnownHosts, times: &Times)
     let Some(key) = key else {
         return Err(fail(ssh2::Error::from_errno(ErrorCode::Session(-14))));
     };
+    trail.pass(Passed::Shaken { server: server(&session), algorithms: algorithms(&session) });
     Ok(Greeted { session, key, known })
+}
+
+/// What the server calls itself, without the part that all have.
+fn server(session: &Session) -> String {
+    let banner = session.banner().unwrap_or_default();
+    clean_short(banner.strip_prefix("SSH-2.0-").unwrap_or(banner), 80)
+}
+
+/// Key exchange and cipher that both agreed on.
+fn algorithms(session: &Session) -> String {
+    let agreed = [MethodType::Kex, MethodType::CryptCs].map(|m| session.methods(m).unwrap_or("?"));
+    clean_short(&agreed.join(", "), 120)
 }
 
 impl Greeted {
@@ -108,8 +128,18 @@ impl Greeted {
     ///
     /// # Errors
     /// What a person should know.
-    pub fn login(self, at: &Endpoint, times: &Times, stage: &Stage, cut: StdSocket) -> Result<LoggedIn, Trouble> {
+    pub fn login(
+        self,
+        at: &Endpoint,
+        times: &Times,
+        stage: &Stage,
+        cut: StdSocket,
+        trail: &Trail,
+    ) -> Result<LoggedIn, Trouble> {
         self.check(at)?;
+        if let Verdict::Trusted(place) = self.verdict(at) {
+            trail.pass(Passed::Trusted { key: self.key.clone(), place });
+        }
         stage.set(Stage::LOGIN);
         let deadline = Instant::now() + times.login;
         let mut attempt = Attempt {
@@ -129,7 +159,10 @@ impl Greeted {
             attempt.all(&offers).map_err(|e| trouble::login_broken(at, &e, times.login))?
         };
         match by {
-            Some((by, password)) => Ok(LoggedIn { session: self.session, by, password }),
+            Some((by, password)) => {
+                trail.pass(Passed::LoggedIn { by: by.clone(), password });
+                Ok(LoggedIn { session: self.session, by, password })
+            }
             None if attempt.tried.is_empty() && !attempt.unusable.is_empty() || at.credentials.is_empty() => {
                 Err(trouble::credential_unusable(at, &attempt.unusable))
             }

@@ -2,7 +2,8 @@
 //!
 //! `SshRuntime` hands out an `SshHost` for each `SshConfig`. From the bottom up: `socket`, `login` (blocking, to a session that
 //! is logged in), `owner` (the one future that touches a session; `channel`, `flow`, `files`), `wire` (a handle on it), `dial`
-//! (a whole way to a machine); `kept` does the rest.
+//! (a whole way to a machine); `kept` does the rest. `walk` makes one connection for somebody who wants to see each leg of the
+//! way (`trail`).
 
 mod channel;
 pub mod config;
@@ -18,9 +19,13 @@ mod owner;
 mod pulse;
 mod runtime;
 mod socket;
+mod trail;
 mod trouble;
+mod walk;
 mod wire;
 
 pub use super::kept::{KeptHost as SshHost, Times};
 pub use config::{Credential, Endpoint, SshConfig};
 pub use runtime::{Scanned, SshRuntime};
+pub use trail::{Leg, Passed};
+pub use walk::Walked;

@@ -3,10 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::config::SshConfig;
 use super::dial::{dial, look};
 use super::hostkey::HostKey;
 use super::known_hosts::{Verdict, line_for};
+use super::trail::{Leg, Trail};
+use super::walk::{Walked, walk};
 use crate::core::connection::{Trouble, TroubleKind};
 use crate::remote::Boxed;
 use crate::remote::kept::{Dialled, KeptHost, Limiter, Thread, Times, Way};
@@ -60,11 +64,23 @@ impl SshRuntime {
             let line = line_for(&config.target.known_name(), &greeted.key);
             Ok(Scanned { fingerprint: greeted.key.fingerprint(), line, verdict, key: greeted.key })
         });
-        task.await.unwrap_or_else(|e| {
-            let remedy = "Try again.".to_owned();
-            Err(Trouble { kind: TroubleKind::Unreachable, message: format!("the look broke off ({e})"), remedy })
-        })
+        task.await.unwrap_or_else(|e| Err(broken_off("look", &e)))
     }
+
+    /// Connects and logs in, once; every leg is told as it is passed.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn walk(&self, config: SshConfig, legs: mpsc::UnboundedSender<Leg>) -> Result<Walked, Trouble> {
+        let limiter = self.limiter.clone();
+        let task = self.thread.spawn(async move { walk(config, &limiter, legs).await });
+        task.await.unwrap_or_else(|e| Err(broken_off("walk", &e)))
+    }
+}
+
+fn broken_off(what: &str, e: &tokio::task::JoinError) -> Trouble {
+    let message = format!("the {what} broke off ({e})");
+    Trouble { kind: TroubleKind::Unreachable, message, remedy: "Try again.".to_owned() }
 }
 
 /// One machine and the way to it.
@@ -91,6 +107,6 @@ impl Way for SshWay {
     }
 
     fn dial(self: Arc<Self>) -> Boxed<Result<Dialled, Trouble>> {
-        Box::pin(async move { dial(&self.config, &self.limiter).await })
+        Box::pin(async move { dial(&self.config, &self.limiter, &Trail::default()).await })
     }
 }

@@ -218,6 +218,7 @@ pub fn local(at: &Endpoint, what: &str) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::kept::trouble::{lost, once};
     use crate::remote::ssh::known_hosts::Place;
     use std::path::Path;
 
@@ -278,6 +279,23 @@ mod tests {
         let silent = through_hop(&hop, silent(&hop, Duration::from_secs(1)));
         assert_eq!(silent.kind, TroubleKind::JumpFailed);
         assert!(silent.message.starts_with("jump host jump: "));
+    }
+
+    #[test]
+    fn who_tries_once_is_promised_nothing() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let all = [
+            connect(&at(), &refused, Duration::from_secs(1)),
+            silent(&at(), Duration::from_secs(1)),
+            dropped(&at()),
+            lost(&at().to_string(), "x"),
+            no_address(&at(), "x"),
+            login_broken(&at(), &ssh2::Error::from_errno(ErrorCode::Session(-9)), Duration::from_secs(1)),
+        ];
+        for trouble in all {
+            let remedy = once(trouble).remedy;
+            assert!(!remedy.contains("by itself") && remedy.ends_with('.'), "{remedy}");
+        }
     }
 
     #[test]
