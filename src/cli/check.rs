@@ -52,7 +52,7 @@ impl Check {
             Ok(s) => s,
             Err(exit) => return Ok(exit),
         };
-        let hosts = hosts::ssh(&inventory, &secrets)?;
+        let hosts = hosts::all(&inventory, &secrets)?;
         let scale = inventory.scale;
         let (engine, stream) = session::start(move || {
             Ok(Setup {

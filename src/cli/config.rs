@@ -64,7 +64,7 @@ impl Config {
                         plan.target.version,
                     );
                     let machines: Vec<_> = inventory.machines().cloned().collect();
-                    if machines.iter().any(|m| m.login.asks_ssh_config()) {
+                    if machines.iter().any(|m| m.login.asks_ssh_config() || m.through.is_some()) {
                         let ways =
                             Transports::start(&machines)?.decide(&machines, &Secrets::default(), &inventory)?;
                         machines.iter().zip(&ways).for_each(|(m, w)| println!("  {}", line(m, w)));

@@ -18,7 +18,9 @@ use crate::config::diagnose::did_you_mean;
 use crate::config::inventory::{Inventory, Machine};
 use crate::config::settings::{self, Settings};
 use crate::core::plan::{Place, Plan};
-use crate::doctor::{Examination, Line, Paint, Report, Signs, StepId, Subject, Tally, Task, block, examine};
+use crate::doctor::{
+    Examination, Line, Paint, Report, Signs, StepId, Subject, Tally, Task, Through, block, examine,
+};
 use crate::remote::probes;
 use crate::remote::ssh::SshRuntime;
 
@@ -59,15 +61,17 @@ impl Doctor {
         };
         let home = at_home(&inventory, &plan);
         let tries = self.task && chosen.machines().any(|m| home.as_ref().is_ok_and(|h| h.contains(&m.name)));
-        let secrets = match secrets::gather(&chosen, if tries { secrets::Need::Run } else { secrets::Need::Login })
-        {
+        let secrets = match secrets::gather(
+            &with_way(&inventory, &chosen),
+            if tries { secrets::Need::Run } else { secrets::Need::Login },
+        ) {
             Ok(s) => s,
             Err(exit) => return Ok(exit),
         };
         let machines: Vec<Machine> = chosen.machines().cloned().collect();
-        let transports = Transports::start(&machines)?;
+        let transports = Transports::start(&inventory.machines().cloned().collect::<Vec<_>>())?;
         let ways = transports.decide(&machines, &secrets, &inventory)?;
-        let subjects = subjects(&inventory, &chosen, &plan, &secrets, &home, self.task, (&transports, ways));
+        let subjects = subjects(&inventory, &chosen, &plan, &secrets, &home, self.task, (&transports, ways))?;
         let show = Show { signs: signs(settings), colour: colour(), json: self.json, file: self.inventory };
         let (at, began) = (Timestamp::now(), Instant::now());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -129,6 +133,19 @@ fn choose(inventory: &Inventory, name: Option<&str>) -> Result<Inventory, String
     Err(format!("{file} has no machine `{name}`.{meant} There is: {}", known.join(", ")))
 }
 
+/// The chosen machines, and those that they are reached through: whoever logs in there is asked for its secrets too.
+fn with_way(inventory: &Inventory, chosen: &Inventory) -> Inventory {
+    let mut out = chosen.clone();
+    for through in chosen.machines().filter_map(|m| m.through.as_deref()) {
+        match inventory.machine(through).filter(|_| out.machine(through).is_none()) {
+            Some(m) if inventory.coordinator.as_ref() == Some(m) => out.coordinator = Some(m.clone()),
+            Some(m) => out.nodes.push(m.clone()),
+            None => {}
+        }
+    }
+    out
+}
+
 /// Names of the machines that run detached operations, or why there is none.
 fn at_home(inventory: &Inventory, plan: &Plan) -> Result<Vec<String>, String> {
     let names = |machines: &mut dyn Iterator<Item = &Machine>| machines.map(|m| m.name.clone()).collect();
@@ -152,25 +169,28 @@ fn subjects(
     home: &Result<Vec<String>, String>,
     task: bool,
     (transports, ways): (&Transports, Vec<Way>),
-) -> Vec<Subject> {
+) -> Result<Vec<Subject>> {
     let own = plan.scripts.iter().map(|(path, s)| (path.clone(), s.text.clone()));
     let transport = probes::of_the_transport().into_iter().map(|(name, text)| (name.to_owned(), Arc::from(text)));
     let scripts: Arc<Vec<(String, Arc<str>)>> = Arc::new(own.chain(transport).collect());
     let account = inventory.task.as_ref().map(|t| t.user.clone());
     let subject = |(m, way): (&Machine, Way)| {
-        let (config, system) = match way.by {
-            By::Ssh(config) => (config, None),
-            By::OpenSsh(system) => {
-                (hosts::config(m, secrets, inventory), transports.openssh().map(|o| (o, system)))
+        let plain = || hosts::config(m, secrets, inventory);
+        let (config, system, through) = match way.by {
+            By::Ssh(config) => (config, None, None),
+            By::OpenSsh(system) => (plain(), transports.openssh().map(|o| (o, system)), None),
+            By::Remoting(config, first) => {
+                (plain(), None, Some(Through { first: transports.host(*first)?, config }))
             }
         };
         let is_coordinator = inventory.coordinator.as_ref().is_some_and(|c| c.name == m.name);
-        Subject {
+        Ok(Subject {
             name: m.name.clone(),
             role: if is_coordinator { "coordinator" } else { "node" },
             address: way.at,
             config,
             system,
+            through,
             reaches: inventory.nodes.first().filter(|_| is_coordinator).map(|n| n.name.clone()),
             has_account: account.is_some(),
             task: match home {
@@ -182,7 +202,7 @@ fn subjects(
                 Ok(_) => Task::Try { user: account.clone().unwrap_or_default(), password: secrets.task.clone() },
             },
             scripts: scripts.clone(),
-        }
+        })
     };
     chosen.machines().zip(ways).map(subject).collect()
 }

@@ -1,6 +1,7 @@
 //! From an inventory to machines that can be talked to.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::ways::Transports;
 use crate::config::inventory::{Inventory, Jump, Login, Machine};
 use crate::core::name::NodeName;
 use crate::remote::Host;
+use crate::remote::remoting::{RemotingConfig, RemotingTimes};
 use crate::remote::ssh::{Credential, Endpoint, SshConfig};
 
 /// The system's known host keys, read after the person's own.
@@ -23,14 +25,14 @@ const SYSTEM_KNOWN_HOSTS: &str = r"C:\ProgramData\ssh\ssh_known_hosts";
 /// Between two attempts to connect, however fast a lab's clock runs.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
-/// Every machine of an inventory, over SSH.
-pub fn ssh(inventory: &Inventory, secrets: &Secrets) -> Result<BTreeMap<NodeName, Arc<dyn Host>>> {
+/// Every machine of an inventory.
+pub fn all(inventory: &Inventory, secrets: &Secrets) -> Result<BTreeMap<NodeName, Arc<dyn Host>>> {
     let machines: Vec<Machine> = inventory.machines().cloned().collect();
     let transports = Transports::start(&machines)?;
     let ways = transports.decide(&machines, secrets, inventory)?;
     let mut hosts = BTreeMap::<NodeName, Arc<dyn Host>>::new();
     for (machine, way) in machines.iter().zip(ways) {
-        hosts.insert(NodeName::new(&machine.name), Arc::new(transports.host(way)?));
+        hosts.insert(NodeName::new(&machine.name), transports.host(way)?);
     }
     Ok(hosts)
 }
@@ -55,6 +57,27 @@ pub fn config(machine: &Machine, secrets: &Secrets, inventory: &Inventory) -> Ss
         *wait = wait.div_f64(inventory.scale).max(SHORTEST_WAIT);
     }
     config
+}
+
+/// How a machine is reached from another one, by PowerShell remoting.
+pub fn remoting(machine: &Machine, through: &str, secrets: &Secrets, inventory: &Inventory) -> RemotingConfig {
+    let is_name = machine.host.parse::<IpAddr>().is_err() && !machine.host.eq_ignore_ascii_case("localhost");
+    let login = &machine.login;
+    let ssh = config(machine, secrets, inventory);
+    RemotingConfig {
+        name: machine.name.clone(),
+        computer: if is_name { machine.host.clone() } else { machine.name.clone() },
+        through: through.to_owned(),
+        user: login.user.clone(),
+        password: login.password.as_ref().and(secrets.login.clone()),
+        times: RemotingTimes {
+            hello: ssh.limits.hello,
+            ping: ssh.times.keepalive,
+            dead: ssh.times.dead,
+            backoff: ssh.times.backoff,
+            file: ssh.times.file,
+        },
+    }
 }
 
 fn hop(jump: &Jump, login: &Login, secrets: &Secrets) -> Endpoint {

@@ -47,7 +47,7 @@ impl Init {
         println!("Nothing is changed anywhere.\n");
         let (login, secrets) = ask_login()?;
         let (host, port) = ask_address("A node, by name or address", None)?;
-        let machine = Machine { name: host.clone(), host, port, login: login.clone() };
+        let machine = Machine { name: host.clone(), host, port, login: login.clone(), through: None };
         let inventory = draft(&self.file, vec![machine.clone()]);
         match trust::review(&inventory, std::slice::from_ref(&machine))? {
             Exit::Succeeded => {}
@@ -70,7 +70,7 @@ impl Init {
                 format!("{}.{domain}", node.as_str().to_lowercase())
             };
             let (host, port) = ask_address(&format!("Address of {node}"), Some(&proposed))?;
-            machines.push(Machine { name: node.to_string(), host, port, login: login.clone() });
+            machines.push(Machine { name: node.to_string(), host, port, login: login.clone(), through: None });
         }
         println!("\nThe coordinator drives the update: Windows Server 2022, outside the cluster, same domain.");
         let coordinator = ask("Coordinator, by name (empty: none yet)", Some(""))?;
@@ -78,7 +78,7 @@ impl Init {
         if !coordinator.is_empty() {
             let (host, port) = ask_address(&format!("Address of {coordinator}"), Some(&coordinator))?;
             let name = NodeName::new(&coordinator).to_string();
-            machines.push(Machine { name, host, port, login: login.clone() });
+            machines.push(Machine { name, host, port, login: login.clone(), through: None });
             task = Some(ask("Account that runs the update there", Some(&login.user))?);
         }
         let text = write_out(&name, &nodes, &machines, task.as_deref(), &login);
@@ -293,6 +293,7 @@ mod tests {
             host: host.into(),
             port: 22,
             login: login.clone(),
+            through: None,
         };
         let coordinator = Machine { port: 2222, ..machine("COORD01", "coord01") };
         let machines = [machine("HCI-N1", "hci-n1.corp.example"), coordinator];

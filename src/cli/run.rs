@@ -52,7 +52,7 @@ impl Run {
             Ok(s) => s,
             Err(exit) => return Ok(exit),
         };
-        let hosts = hosts::ssh(&inventory, &secrets)?;
+        let hosts = hosts::all(&inventory, &secrets)?;
         let (scale, imitated, read_only) = (inventory.scale, inventory.lab, self.read_only);
         let (engine, stream) = session::start(move || {
             let Opened { folder, plan, plan_sha256, history, epoch, previous, next_segment, run_id } = opened;

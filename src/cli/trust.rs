@@ -24,7 +24,11 @@ pub struct Trust {
 impl Trust {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
         match site::read_inventory(&self.inventory, settings, None) {
-            Ok((inventory, _)) => review(&inventory, &inventory.machines().cloned().collect::<Vec<_>>()),
+            Ok((inventory, _)) => {
+                // What is reached through another machine shows no key of its own.
+                let direct: Vec<Machine> = inventory.machines().filter(|m| m.through.is_none()).cloned().collect();
+                review(&inventory, &direct)
+            }
             Err(exit) => Ok(exit),
         }
     }

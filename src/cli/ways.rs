@@ -10,8 +10,10 @@ use super::hosts;
 use super::secrets::Secrets;
 use crate::config::inventory::{Inventory, Jump, Machine, Transport, parse_jump};
 use crate::core::connection::{Trouble, TroubleKind};
-use crate::remote::kept::{KeptHost, Thread};
+use crate::remote::Host;
+use crate::remote::kept::Thread;
 use crate::remote::openssh::{Effective, Hop, OpenSsh, OpenSshConfig};
+use crate::remote::remoting::{RemotingConfig, RemotingHost};
 use crate::remote::ssh::{Credential, Endpoint, Scanned, SshConfig, SshRuntime};
 
 /// The way to one machine, decided.
@@ -30,9 +32,11 @@ pub struct Way {
 pub enum By {
     Ssh(SshConfig),
     OpenSsh(OpenSshConfig),
+    /// From the machine that the other way leads to.
+    Remoting(RemotingConfig, Box<Way>),
 }
 
-/// Both transports, on one thread.
+/// The transports, on one thread.
 #[derive(Debug)]
 pub struct Transports {
     ssh: SshRuntime,
@@ -54,12 +58,13 @@ impl Transports {
         self.openssh.clone()
     }
 
-    pub fn host(&self, way: Way) -> Result<KeptHost> {
-        match (way.by, &self.openssh) {
-            (By::Ssh(config), _) => Ok(self.ssh.host(config)),
-            (By::OpenSsh(config), Some(openssh)) => Ok(openssh.host(config)),
+    pub fn host(&self, way: Way) -> Result<Arc<dyn Host>> {
+        Ok(match (way.by, &self.openssh) {
+            (By::Ssh(config), _) => Arc::new(self.ssh.host(config)),
+            (By::OpenSsh(config), Some(openssh)) => Arc::new(openssh.host(config)),
             (By::OpenSsh(_), None) => bail!("the system's ssh was not made ready"),
-        }
+            (By::Remoting(config, through), _) => Arc::new(RemotingHost::new(config, self.host(*through)?)),
+        })
     }
 
     /// Asks a machine for its host key.
@@ -67,6 +72,14 @@ impl Transports {
         match (way.by, &self.openssh) {
             (By::OpenSsh(config), Some(openssh)) => openssh.scan(config).await,
             (By::Ssh(config), _) => self.ssh.scan(config).await,
+            (By::Remoting(config, _), _) => {
+                let message = format!(
+                    "{} is reached by remoting through {}: it shows no host key",
+                    config.name, config.through
+                );
+                let remedy = format!("Nothing to do: the key that counts is that of {}.", config.through);
+                Err(Trouble { kind: TroubleKind::HostKeyUnknown, message, remedy })
+            }
             (By::OpenSsh(config), None) => {
                 let message = format!("the system's ssh was not made ready for {}", config.name);
                 Err(Trouble { kind: TroubleKind::Unreachable, message, remedy: "Try again.".into() })
@@ -80,10 +93,30 @@ impl Transports {
         waiting.block_on(async {
             let mut out = Vec::new();
             for machine in machines {
-                out.push(self.one(machine, secrets, inventory).await?);
+                out.push(match machine.through.as_deref() {
+                    Some(through) => self.behind(machine, through, secrets, inventory).await?,
+                    None => self.one(machine, secrets, inventory).await?,
+                });
             }
             Ok(out)
         })
+    }
+
+    /// By remoting, whatever else the inventory says of the machine. Each has a connection of its own to the one on the way.
+    pub async fn behind(
+        &self,
+        machine: &Machine,
+        through: &str,
+        secrets: &Secrets,
+        inventory: &Inventory,
+    ) -> Result<Way> {
+        let Some(first) = inventory.machine(through) else {
+            bail!("there is no machine {through} in the inventory")
+        };
+        let way = self.one(first, secrets, inventory).await?;
+        let config = hosts::remoting(machine, through, secrets, inventory);
+        let at = format!("{} through {through}", config.computer);
+        Ok(Way { by: By::Remoting(config, Box::new(way)), at, known_hosts: None, why: None })
     }
 
     async fn one(&self, machine: &Machine, secrets: &Secrets, inventory: &Inventory) -> Result<Way> {
@@ -115,11 +148,13 @@ impl Transports {
                 (false, Some("auto: ssh_config asks for nothing that needs openssh".to_owned()))
             }
             (Transport::Auto, Some(why), _) => (false, Some(format!("auto: ssh_config was not read: {why}"))),
-            (Transport::Ssh, Some(why), _) => (false, Some(format!("ssh_config was not read: {why}"))),
-            (Transport::Ssh, None, Some(why)) => {
+            (Transport::Ssh | Transport::Remoting, Some(why), _) => {
+                (false, Some(format!("ssh_config was not read: {why}")))
+            }
+            (Transport::Ssh | Transport::Remoting, None, Some(why)) => {
                 (false, Some(format!("{why}, which is not used: only transport = \"openssh\" can")))
             }
-            (Transport::Ssh, None, None) => (false, None),
+            (Transport::Ssh | Transport::Remoting, None, None) => (false, None),
         };
         if by_system {
             let config = OpenSshConfig { note: choice.clone(), ..system };
@@ -294,9 +329,10 @@ fn home() -> PathBuf {
 
 /// One line for a person.
 pub fn line(machine: &Machine, way: &Way) -> String {
-    let by = match way.by {
-        By::Ssh(_) => "ssh",
-        By::OpenSsh(_) => "openssh",
+    let by = match &way.by {
+        By::Ssh(_) => "ssh".to_owned(),
+        By::OpenSsh(_) => "openssh".to_owned(),
+        By::Remoting(config, _) => format!("remoting through {}", config.through),
     };
     let why = way.why.as_ref().map_or_else(String::new, |w| format!(" ({w})"));
     format!("{}: by {by}{why}", machine.name)

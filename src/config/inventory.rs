@@ -45,6 +45,8 @@ pub struct Machine {
     pub host: String,
     pub port: u16,
     pub login: Login,
+    /// Name of the machine that it is reached through; with `Transport::Remoting` only.
+    pub through: Option<String>,
 }
 
 /// How one logs in.
@@ -78,6 +80,8 @@ pub enum Transport {
     OpenSsh,
     /// libssh2 unless ssh_config asks for what only the system's ssh can do.
     Auto,
+    /// PowerShell remoting from a machine that has an SSH server.
+    Remoting,
 }
 
 /// What the file says in so many words: it wins over ssh_config.
@@ -93,7 +97,8 @@ pub struct Given {
 impl Login {
     /// The person's ssh_config has a say.
     pub fn asks_ssh_config(&self) -> bool {
-        self.ssh_config || self.transport != Transport::Ssh
+        let ours = matches!(self.transport, Transport::OpenSsh | Transport::Auto);
+        ours || (self.ssh_config && self.transport == Transport::Ssh)
     }
 }
 
@@ -157,6 +162,7 @@ struct NodeTable {
     key: Option<Spanned<String>>,
     jump: Option<Vec<Spanned<String>>>,
     transport: Option<Spanned<Transport>>,
+    through: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -228,6 +234,11 @@ impl Inventory {
         let mut check = Checker { source, wrong: Vec::new(), base: path.parent().unwrap_or(Path::new(".")) };
         let inventory = check.inventory(file, path);
         if check.wrong.is_empty() { Ok(inventory) } else { Err(Diagnostics(check.wrong)) }
+    }
+
+    /// The machine of that name.
+    pub fn machine(&self, name: &str) -> Option<&Machine> {
+        self.machines().find(|m| m.name.eq_ignore_ascii_case(name))
     }
 
     /// Nodes, then the coordinator.
@@ -331,7 +342,16 @@ impl Checker<'_> {
                 jump: &t.jump,
                 transport: &t.transport,
             };
-            let machine = self.machine(&t.name, way, &base, port);
+            // What is said for all cannot be meant for the one that the others are reached through.
+            let own = match base.transport {
+                Transport::Remoting => Login { transport: Transport::Ssh, ..base.clone() },
+                _ => base.clone(),
+            };
+            let machine = self.machine(&t.name, way, &own, port);
+            if let Some(at) = t.transport.as_ref().filter(|at| *at.get_ref() == Transport::Remoting) {
+                let help = "give it an SSH server: the others can be reached through it";
+                self.say(at, format!("{} cannot be reached by remoting", machine.name), help);
+            }
             if nodes.iter().any(|n| n.name == machine.name) {
                 let help = "the coordinator must be outside the cluster: it keeps running while nodes restart";
                 self.say(&t.name, format!("{} is a node of the cluster", machine.name), help);
@@ -353,6 +373,8 @@ impl Checker<'_> {
             });
             machine
         });
+
+        self.throughs(&file.node, &mut nodes, coordinator.as_ref());
 
         let mut scale = 1.0;
         if let Some(s) = &file.scale {
@@ -471,13 +493,62 @@ impl Checker<'_> {
             let help = "ssh would ask under the screen: use a key, an agent or Kerberos, or transport = \"ssh\"";
             self.say(name, message, help);
         }
-        if !login.agent && login.key.is_none() && login.password.is_none() && !login.asks_ssh_config() {
+        let by_ssh = login.transport != Transport::Remoting && !login.asks_ssh_config();
+        if !login.agent && login.key.is_none() && login.password.is_none() && by_ssh {
             let help = "set key, agent = true, or password = true under [ssh]";
             self.say(name, format!("no way to log in to {short}"), help);
         }
         login.given.port |= way.port.is_some();
         let port = way.port.as_ref().map_or(port, |p| self.port(p));
-        Machine { name: short, host, port, login }
+        Machine { name: short, host, port, login, through: None }
+    }
+
+    /// Which machine each one without an SSH server is reached through: its own, else the coordinator.
+    fn throughs(&mut self, tables: &[NodeTable], nodes: &mut [Machine], coordinator: Option<&Machine>) {
+        let known: Vec<(String, Transport)> =
+            nodes.iter().chain(coordinator).map(|m| (m.name.clone(), m.login.transport)).collect();
+        for (t, node) in tables.iter().zip(nodes) {
+            if node.login.transport != Transport::Remoting {
+                if let Some(through) = &t.through {
+                    let message = format!("{} is not reached through another machine", node.name);
+                    self.say(through, message, "remove it, or write transport = \"remoting\"; jump is for SSH");
+                }
+                continue;
+            }
+            let Some(through) = &t.through else {
+                node.through = coordinator.map(|c| c.name.clone());
+                if node.through.is_none() {
+                    let message = format!("there is no machine to reach {} through", node.name);
+                    let help = "add a [coordinator], or through = \"NAME\" of a node that has an SSH server";
+                    match &t.transport {
+                        Some(at) => self.say(at, message, help),
+                        None => self.say(&t.name, message, help),
+                    }
+                }
+                continue;
+            };
+            let short = through.get_ref().split('.').next().unwrap_or_default().trim().to_uppercase();
+            match known.iter().find(|(name, _)| *name == short) {
+                _ if short == node.name => {
+                    let help = "name another machine of this file, one that has an SSH server";
+                    self.say(through, format!("{short} cannot be reached through itself"), help);
+                }
+                None => {
+                    let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+                    let help = format!("there is: {}", names.join(", "));
+                    self.say(through, format!("there is no machine `{}` here", through.get_ref()), &help);
+                }
+                Some((_, Transport::Remoting)) => {
+                    let message = format!("{short} has no SSH server itself");
+                    self.say(
+                        through,
+                        message,
+                        "only one machine may be on the way: name one that is reached by SSH",
+                    );
+                }
+                Some(_) => node.through = Some(short),
+            }
+        }
     }
 
     fn port(&mut self, port: &Spanned<i64>) -> u16 {
@@ -688,6 +759,58 @@ mod tests {
         assert_eq!(parse_jump("[fe80::1]:22"), jump(None, "fe80::1", 22));
         assert_eq!(parse_jump("fe80::1"), jump(None, "fe80::1", 22));
         assert_eq!(parse_jump("host:0"), None);
+    }
+
+    #[test]
+    fn a_node_without_an_ssh_server_is_reached_through_one_that_has_it() {
+        let with = |node: &str, rest: &str| {
+            parse(&format!("[cluster]\nname = 'X'\n[ssh]\nuser = 'u'\n[[node]]\nname = 'n1'\n{node}\n{rest}"))
+        };
+        let coordinator = "[coordinator]\nname = 'coord01.corp.example'\n";
+        let i = with("transport = 'remoting'", coordinator).unwrap();
+        assert_eq!(i.nodes[0].through.as_deref(), Some("COORD01"));
+        assert!(!i.nodes[0].login.asks_ssh_config());
+        let i = with("transport = 'remoting'\nthrough = 'N2.corp.example'", "[[node]]\nname = 'n2'\n").unwrap();
+        assert_eq!((i.nodes[0].through.as_deref(), &i.nodes[1].through), (Some("N2"), &None));
+        let i = parse(
+            "[cluster]\nname = 'X'\n[coordinator]\nname = 'c'\n[[node]]\nname = 'n1'\n[ssh]\nuser = 'u'\ntransport = 'remoting'\n",
+        )
+        .unwrap();
+        assert_eq!(
+            (i.nodes[0].through.as_deref(), i.coordinator.unwrap().login.transport),
+            (Some("C"), Transport::Ssh)
+        );
+        for (node, rest, place, said) in [
+            ("transport = 'remoting'", "", "site.toml:7:13", "there is no machine to reach N1 through"),
+            ("through = 'c'", "", "site.toml:7:11", "N1 is not reached through another machine"),
+            (
+                "transport = 'remoting'\nthrough = 'n1'",
+                "",
+                "site.toml:8:11",
+                "N1 cannot be reached through itself",
+            ),
+            (
+                "transport = 'remoting'\nthrough = 'zz'",
+                coordinator,
+                "site.toml:8:11",
+                "there is no machine `zz` here",
+            ),
+            (
+                "transport = 'remoting'\nthrough = 'n2'",
+                "[[node]]\nname = 'n2'\ntransport = 'remoting'\nthrough = 'n1'\n",
+                "site.toml:8:11",
+                "N2 has no SSH server itself",
+            ),
+            (
+                "",
+                "[coordinator]\nname = 'c'\ntransport = 'remoting'\n",
+                "site.toml:10:13",
+                "C cannot be reached by remoting",
+            ),
+        ] {
+            let e = with(node, rest).expect_err(node);
+            assert!(e.starts_with(place) && e.contains(said), "{e}");
+        }
     }
 
     #[test]

@@ -5,23 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use super::bench::{Asks, Bench, ask};
 use super::judge;
 use super::step::{Examination, Finding, Outcome, Step, StepId};
-use crate::core::event::{Failure, FailureKind};
-use crate::remote::Request;
+use super::through::{self, Through};
 use crate::remote::openssh::{OpenSsh, OpenSshConfig};
-use crate::remote::powershell::worker::{Greeting, Outcome as Ran, Worker};
 use crate::remote::probes::{self, Hop, Identity, Parsed, TaskRan};
 use crate::remote::sanitise::clean_short;
 use crate::remote::ssh::{Leg, Passed, SshConfig, SshRuntime, Walked};
 
 /// How long the login shell may take to say its name: a cold `cmd.exe` on a busy machine.
 const SHELL: Duration = Duration::from_secs(30);
-/// Questions whose time is taken.
-const ROUND_TRIPS: usize = 5;
 
 /// A machine to be examined.
 #[derive(Clone, Debug)]
@@ -34,6 +30,8 @@ pub struct Subject {
     pub config: SshConfig,
     /// It is reached by the system's ssh instead.
     pub system: Option<(Arc<OpenSsh>, OpenSshConfig)>,
+    /// It is reached by remoting from another machine instead.
+    pub through: Option<Through>,
     /// A computer that it must be able to speak with; `None` = none.
     pub reaches: Option<String>,
     /// The run works under an account with credentials of its own.
@@ -58,7 +56,9 @@ pub enum Task {
 pub async fn examine(subject: &Subject, ssh: &SshRuntime, tell: impl Fn(StepId)) -> Examination {
     let began = Instant::now();
     let mut chart = Chart { steps: Vec::new(), blocked: String::new(), tell };
-    if let Some(walked) = way(subject, ssh, &mut chart).await {
+    if let Some(through) = &subject.through {
+        through::examine(subject, through, &mut chart).await;
+    } else if let Some(walked) = way(subject, ssh, &mut chart).await {
         inside(subject, &walked, &mut chart).await;
     }
     Examination {
@@ -70,8 +70,16 @@ pub async fn examine(subject: &Subject, ssh: &SshRuntime, tell: impl Fn(StepId))
     }
 }
 
+/// What PowerShell says of itself.
+#[derive(Clone, Copy)]
+pub(super) struct Hello<'a> {
+    pub ps: &'a str,
+    pub language: &'a str,
+    pub skew_ms: i64,
+}
+
 /// What was found so far.
-struct Chart<F> {
+pub(super) struct Chart<F> {
     steps: Vec<Step>,
     /// Why what is missing was not reached.
     blocked: String,
@@ -79,17 +87,17 @@ struct Chart<F> {
 }
 
 impl<F: Fn(StepId)> Chart<F> {
-    fn begin(&self, id: StepId) -> Instant {
+    pub(super) fn begin(&self, id: StepId) -> Instant {
         (self.tell)(id);
         Instant::now()
     }
 
-    fn note(&mut self, id: StepId, at: impl Into<String>, took: Option<Duration>, finding: Finding) {
+    pub(super) fn note(&mut self, id: StepId, at: impl Into<String>, took: Option<Duration>, finding: Finding) {
         self.steps.push(Step { id, finding, took, at: at.into() });
     }
 
     /// What comes after this one is not reached.
-    fn block(&mut self, id: StepId) {
+    pub(super) fn block(&mut self, id: StepId) {
         self.blocked = format!("{} failed", id.title());
     }
 
@@ -242,8 +250,10 @@ async fn inside<F: Fn(StepId)>(subject: &Subject, walked: &Walked, chart: &mut C
     let since = chart.begin(StepId::Powershell);
     match walked.powershell().await {
         Ok((worker, greeting)) => {
-            let mut bench = Bench { walked, worker: Some(worker), pid: greeting.hello.pid };
-            powershell(subject, &mut bench, &greeting, since, chart).await;
+            let mut bench = Bench::new(walked, worker, greeting.hello.pid);
+            let (hello, took) = (&greeting.hello, since.elapsed());
+            let hello = Hello { ps: &hello.ps, language: &hello.lang, skew_ms: greeting.skew_ms };
+            powershell(subject, &mut bench, hello, took, chart).await;
             bench.close().await;
         }
         Err(trouble) => {
@@ -258,20 +268,20 @@ async fn inside<F: Fn(StepId)>(subject: &Subject, walked: &Walked, chart: &mut C
     chart.note(StepId::Files, judge::FILE, Some(since.elapsed()), judge::files(&read));
 }
 
-async fn powershell<F: Fn(StepId)>(
+/// What is needed of a PowerShell that has said hello; `took`: until then.
+pub(super) async fn powershell<F: Fn(StepId)>(
     subject: &Subject,
-    bench: &mut Bench<'_>,
-    greeting: &Greeting,
-    since: Instant,
+    bench: &mut impl Asks,
+    hello: Hello<'_>,
+    took: Duration,
     chart: &mut Chart<F>,
 ) {
-    let (hello, took) = (&greeting.hello, since.elapsed());
-    chart.note(StepId::Language, "powershell.exe", None, judge::language(&hello.lang));
-    chart.note(StepId::Clock, "powershell.exe", None, judge::clock(greeting.skew_ms));
-    let mut version = judge::version(&hello.ps);
+    chart.note(StepId::Language, "powershell.exe", None, judge::language(hello.language));
+    chart.note(StepId::Clock, "powershell.exe", None, judge::clock(hello.skew_ms));
+    let mut version = judge::version(hello.ps);
 
     let since = chart.begin(StepId::Elevation);
-    let who = bench.ask::<Identity>(probes::identity(judge::TEXT)).await;
+    let who = ask::<Identity>(bench, probes::identity(judge::TEXT)).await;
     let (id, elapsed) = (StepId::Elevation, Some(since.elapsed()));
     match who {
         Ok(who) => {
@@ -293,10 +303,10 @@ async fn powershell<F: Fn(StepId)>(
         }
         Some(to) if bench.is_up() => {
             let since = chart.begin(StepId::SecondHop);
-            let hop = bench.ask::<Hop>(probes::hop(to)).await;
+            let hop = ask::<Hop>(bench, probes::hop(to)).await;
             let finding =
                 hop.map_or_else(|f| judge::script_failed(&f), |h| judge::second_hop(&h, subject.has_account));
-            bench.mark(StepId::SecondHop, chart);
+            mark(bench, StepId::SecondHop, chart);
             let at = format!("Get-CimInstance -ComputerName {to}");
             chart.note(StepId::SecondHop, at, Some(since.elapsed()), finding);
         }
@@ -307,10 +317,10 @@ async fn powershell<F: Fn(StepId)>(
     if bench.is_up() {
         let since = chart.begin(StepId::Scripts);
         let all = subject.scripts.iter().map(|(name, text)| (name.as_str(), &**text));
-        let parsed = bench.ask::<Parsed>(probes::parse(all)).await;
+        let parsed = ask::<Parsed>(bench, probes::parse(all)).await;
         let finding =
             parsed.map_or_else(|f| judge::script_failed(&f), |p| judge::scripts(&p, subject.scripts.len()));
-        bench.mark(StepId::Scripts, chart);
+        mark(bench, StepId::Scripts, chart);
         chart.note(StepId::Scripts, probes::PARSE.name, Some(since.elapsed()), finding);
     }
     if bench.is_up() {
@@ -320,7 +330,14 @@ async fn powershell<F: Fn(StepId)>(
     }
 }
 
-async fn task<F: Fn(StepId)>(task: &Task, bench: &mut Bench<'_>, chart: &mut Chart<F>) {
+/// What comes after a step in which PowerShell ended is not reached.
+fn mark<F: Fn(StepId)>(bench: &impl Asks, id: StepId, chart: &mut Chart<F>) {
+    if !bench.is_up() {
+        chart.block(id);
+    }
+}
+
+async fn task<F: Fn(StepId)>(task: &Task, bench: &mut impl Asks, chart: &mut Chart<F>) {
     match task {
         Task::Elsewhere(why) => chart.note(StepId::Task, "", None, Finding::not_tried(why)),
         Task::NotAsked => {
@@ -332,90 +349,13 @@ async fn task<F: Fn(StepId)>(task: &Task, bench: &mut Bench<'_>, chart: &mut Cha
             let id = uuid::Uuid::now_v7().simple().to_string();
             let request = probes::task(&id, user, password.as_ref().map(|p| p.expose_secret()));
             let name = format!("nodelift-doctor-{id}");
-            let finding = match bench.ask::<TaskRan>(request).await {
+            let finding = match ask::<TaskRan>(bench, request).await {
                 Ok(ran) => judge::task(&ran, &name, user),
                 Err(failure) => judge::task_failed(&failure, user),
             };
-            bench.mark(StepId::Task, chart);
+            mark(bench, StepId::Task, chart);
             chart.note(StepId::Task, format!("\\{name}"), Some(since.elapsed()), finding);
         }
         Task::Try { .. } => {}
     }
-}
-
-/// The PowerShell that is tried out.
-struct Bench<'a> {
-    walked: &'a Walked,
-    /// `None` = it ended, or cannot be trusted any more.
-    worker: Option<Worker>,
-    pid: u32,
-}
-
-impl Bench<'_> {
-    fn is_up(&self) -> bool {
-        self.worker.is_some()
-    }
-
-    /// What comes after a step in which PowerShell ended is not reached.
-    fn mark<F: Fn(StepId)>(&self, id: StepId, chart: &mut Chart<F>) {
-        if !self.is_up() {
-            chart.block(id);
-        }
-    }
-
-    async fn ask<T: DeserializeOwned>(&mut self, request: Request) -> Result<T, Failure> {
-        let limits = self.walked.limits();
-        let Some(worker) = &mut self.worker else {
-            return Err(failure(FailureKind::NotSent, "PowerShell has ended".into()));
-        };
-        // Nobody listens to what it says meanwhile.
-        let (said, _) = mpsc::channel(1);
-        let ended = match worker.run(&request, &said, limits, std::future::pending()).await {
-            Ran::Done(reply) => {
-                return reply.record().and_then(|record| {
-                    let misshapen = |e: serde_json::Error| {
-                        failure(
-                            FailureKind::Misshapen,
-                            format!("{}: its answer cannot be read: {e}", request.name),
-                        )
-                    };
-                    serde_json::from_value(record).map_err(misshapen)
-                });
-            }
-            Ran::Exited(reply) => reply.end.err(),
-            Ran::Died(failure) => Some(failure),
-            Ran::Overdue(_) | Ran::Dropped | Ran::TooMuch => {
-                let _ = self.walked.kill(self.pid).await;
-                let seconds = request.timeout.as_secs();
-                Some(failure(FailureKind::TimedOut, format!("{} did not end within {seconds} s", request.name)))
-            }
-        };
-        self.worker = None;
-        Err(ended.unwrap_or_else(|| failure(FailureKind::Indeterminate, "PowerShell ended".into())))
-    }
-
-    /// Sorted; what PowerShell does not answer any more is missing.
-    async fn round_trips(&mut self) -> Vec<Duration> {
-        let limits = self.walked.limits();
-        let mut out = Vec::new();
-        while let Some(worker) = self.worker.as_mut().filter(|_| out.len() < ROUND_TRIPS) {
-            match worker.round_trip(limits).await {
-                Ok(took) => out.push(took),
-                Err(_) => self.worker = None,
-            }
-        }
-        out.sort();
-        out
-    }
-
-    async fn close(mut self) {
-        if let Some(worker) = &mut self.worker {
-            worker.close().await;
-            let _ = worker.end(self.walked.limits().idle_grace).await;
-        }
-    }
-}
-
-fn failure(kind: FailureKind, message: String) -> Failure {
-    Failure { kind, id: None, message, at: None }
 }

@@ -3,13 +3,16 @@
 //! `examine` walks it, `judge` says what each finding means, `page` and `report` show it to people and to programs. Nothing on
 //! a machine is changed, but for the one step that a person asks for.
 
+mod bench;
 mod examine;
 pub mod judge;
 mod page;
 mod report;
 mod step;
+mod through;
 
 pub use examine::{Subject, Task, examine};
 pub use page::{Line, Paint, Signs, block};
 pub use report::{Report, Tally};
 pub use step::{Examination, Finding, Outcome, Step, StepId};
+pub use through::Through;

@@ -3,7 +3,7 @@
 //! A transport brings a `Way` (how one connection is made) and a `Line` (a connection that is up); `KeptHost` is the `Host`
 //! made of them, `keeper` does the work, on a `Thread` that all hosts share.
 
-mod backoff;
+pub(super) mod backoff;
 mod host;
 mod keeper;
 mod limiter;

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::answer::{Broken, Stage};
 use super::host::Shared;
-use super::waits::Waits;
-use super::{GREET, trouble};
+use super::{greeting, trouble};
 use crate::core::connection::{Connection, Hello, Trouble};
 use crate::core::event::{Failure, FailureKind};
 use crate::remote::Request;
+use crate::remote::kept::backoff::Backoff;
+use crate::remote::kept::trouble::passing;
 use crate::remote::powershell::words::skew;
 use crate::remote::sanitise::clean_short;
 
@@ -45,7 +45,7 @@ enum Deaf {
 
 /// What was so far.
 struct Course {
-    waits: Waits,
+    waits: Backoff,
     worked: bool,
     refusals: u32,
     boot: Option<String>,
@@ -54,7 +54,7 @@ struct Course {
 /// Until it is given up.
 pub async fn keep(shared: Arc<Shared>) {
     let mut way = shared.through.connection();
-    let waits = Waits::new(&shared.config.times.backoff);
+    let waits = Backoff::new(&shared.config.times.backoff);
     let mut course = Course { waits, worked: false, refusals: 0, boot: None };
     loop {
         let there = way.borrow_and_update().clone();
@@ -134,7 +134,7 @@ impl Shared {
             return trouble;
         }
         course.refusals += 1;
-        if course.refusals >= MAX_REFUSALS { trouble } else { trouble::passing(trouble) }
+        if course.refusals >= MAX_REFUSALS { trouble } else { passing(trouble) }
     }
 
     /// Asks who is there; twice where the first answer waited for a session, which tells no time.
@@ -162,13 +162,7 @@ impl Shared {
     }
 
     async fn greet(&self, timeout: Duration) -> Result<Greeting, Deaf> {
-        let request = Request {
-            name: GREET.name.to_owned(),
-            script: GREET.text.into(),
-            args: json!({}),
-            timeout,
-            slow: false,
-        };
+        let request = Request { timeout, ..greeting() };
         let (said, _) = mpsc::channel(1);
         let heard = self.ask(&request, said).await;
         if let Some(broken) = heard.broken {

@@ -8,7 +8,6 @@ mod answer;
 mod host;
 mod keep;
 mod trouble;
-mod waits;
 
 use std::time::Duration;
 
@@ -91,6 +90,12 @@ impl Default for RemotingTimes {
         let s = Duration::from_secs;
         Self { hello: s(60), ping: s(15), dead: s(45), backoff: [1, 2, 4, 8, 12].map(s).into(), file: s(30) }
     }
+}
+
+/// Asks who is there.
+pub fn greeting() -> Request {
+    let timeout = RemotingTimes::default().hello;
+    Request { name: GREET.name.to_owned(), script: GREET.text.into(), args: json!({}), timeout, slow: false }
 }
 
 impl RemotingConfig {

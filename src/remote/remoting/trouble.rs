@@ -6,9 +6,7 @@ use super::RemotingConfig;
 use super::answer::Broken;
 use crate::core::connection::{Trouble, TroubleKind};
 use crate::core::event::Failure;
-use crate::remote::sanitise::clean;
-
-const RETRY: &str = "nodelift goes on trying by itself.";
+use crate::remote::kept::trouble::{RETRY, trouble};
 
 /// Ids of refused credentials (before the comma), as WinRM names them.
 const REFUSED: [&str; 6] = [
@@ -23,10 +21,6 @@ const REFUSED: [&str; 6] = [
 const NAMELESS: [&str; 1] = ["ComputerNotFound"];
 /// Of a client that trusts no computer it cannot ask Kerberos for: 0x803380E4.
 const UNTRUSTED: [&str; 2] = ["ServerNotTrusted", "-2144108316"];
-
-fn trouble(kind: TroubleKind, message: String, remedy: String) -> Trouble {
-    Trouble { kind, message: clean(&message), remedy: clean(&remedy) }
-}
 
 /// The machine on the way is away itself.
 pub fn away(config: &RemotingConfig, inner: &Trouble) -> Trouble {
@@ -116,12 +110,6 @@ pub fn greeting(config: &RemotingConfig, failure: &Failure) -> Trouble {
         config.user
     );
     trouble(TroubleKind::NoPowerShell, message, remedy)
-}
-
-/// A machine that worked before: its refusal may be a restart under way.
-pub fn passing(inner: Trouble) -> Trouble {
-    let remedy = format!("It worked before and may be restarting; {RETRY} If it lasts: {}", inner.remedy);
-    Trouble { kind: TroubleKind::Lost, message: inner.message, remedy }
 }
 
 #[cfg(test)]
