@@ -14,6 +14,7 @@ mod home;
 mod hosts;
 pub mod imitated;
 mod init;
+mod prepare;
 mod replay;
 mod run;
 mod runbook;
@@ -74,6 +75,8 @@ enum Command {
     Check(check::Check),
     /// Walk the whole way to every machine, step by step: what works, and what to do
     Doctor(doctor::Doctor),
+    /// Print the script that gives nodes an SSH server, or run it there
+    Prepare(prepare::Prepare),
     /// Play a finished run in the same screen
     Replay(replay::Replay),
     /// Review host keys that are not known yet, once, in one table
@@ -144,6 +147,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Some(Command::Run(c)) => c.run(&settings),
         Some(Command::Check(c)) => c.run(&settings),
         Some(Command::Doctor(c)) => c.run(&settings),
+        Some(Command::Prepare(c)) => c.run(&settings),
         Some(Command::Replay(c)) => c.run(&settings),
         Some(Command::Trust(c)) => c.run(&settings),
         Some(Command::Runbook(c)) => c.run(&settings),

@@ -57,6 +57,30 @@ pub fn read_public(path: &Path) -> Option<HostKey> {
     HostKey::from_text(words.next()?, words.next()?)
 }
 
+/// `type base64 comment` of a key, from its `.pub` file or from what the private one shows of it. The path may be that of either.
+///
+/// # Errors
+/// Why there is none, in a person's words.
+pub fn public_key(path: &Path) -> Result<String, String> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".pub");
+    for file in [path, Path::new(&beside)] {
+        if let Some(key) = read_public(file) {
+            // A comment helps whoever looks at the list there; what is not plain is left out.
+            let text = fs::read_to_string(file).unwrap_or_default();
+            let plain = |w: &&str| w.bytes().all(|b| b.is_ascii_graphic());
+            let comment: Vec<&str> =
+                text.lines().next().unwrap_or_default().split_ascii_whitespace().skip(2).collect();
+            let comment = comment.into_iter().filter(plain).map(|w| format!(" {w}")).collect::<String>();
+            return Ok(key.text() + &comment);
+        }
+    }
+    match read(path)?.public {
+        Some(public) => Ok(public),
+        None => Err("its public half cannot be seen, and there is no .pub file beside it".into()),
+    }
+}
+
 fn inspect(text: SecretString) -> Result<KeyFile, String> {
     let plain = text.expose_secret();
     let begin = plain.lines().find(|l| l.starts_with("-----BEGIN ")).unwrap_or_default();

@@ -26,6 +26,7 @@ mod wire;
 
 pub use super::kept::{KeptHost as SshHost, Times};
 pub use config::{Credential, Endpoint, SshConfig};
+pub use keyfile::public_key;
 pub use runtime::{Scanned, SshRuntime};
 pub use trail::{Leg, Passed};
 pub use walk::Walked;
