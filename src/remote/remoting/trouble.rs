@@ -28,8 +28,9 @@ pub fn away(config: &RemotingConfig, inner: &Trouble) -> Trouble {
         "{} is reached through {}, which is not connected itself: {}",
         config.name, config.through, inner.message
     );
-    // Once that one is back, this one is looked for: nothing to decide here.
-    trouble(TroubleKind::JumpFailed, message, inner.remedy.clone())
+    // The connection to that one is this one's own: where it needs a person, so does this one.
+    let kind = if inner.kind.needs_person() { inner.kind } else { TroubleKind::JumpFailed };
+    trouble(kind, message, inner.remedy.clone())
 }
 
 /// There is no session. `worked`: there was one before.
@@ -149,6 +150,8 @@ mod tests {
         let inner = Trouble { kind: TroubleKind::Lost, message: "the link broke".into(), remedy: "wait".into() };
         let t = away(&config(None), &inner);
         assert_eq!((t.kind, t.remedy.as_str()), (TroubleKind::JumpFailed, "wait"));
+        let changed = Trouble { kind: TroubleKind::HostKeyChanged, ..inner.clone() };
+        assert_eq!(away(&config(None), &changed).kind, TroubleKind::HostKeyChanged, "it stays a person's");
         assert_eq!(t.message, "HCI-N2 is reached through COORD01, which is not connected itself: the link broke");
     }
 }
