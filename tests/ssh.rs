@@ -7,90 +7,18 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nodelift::core::connection::{Connection, Hello, Trouble, TroubleKind};
+use nodelift::core::connection::{Connection, TroubleKind};
 use nodelift::core::event::FailureKind;
 use nodelift::remote::ssh::known_hosts::{Verdict, append};
-use nodelift::remote::ssh::{Credential, Endpoint, SshConfig, SshHost, SshRuntime};
-use nodelift::remote::{Host, Reply, Request};
+use nodelift::remote::ssh::{Credential, Endpoint, SshConfig, SshRuntime};
+use nodelift::remote::{Host, Request};
 use serde_json::json;
+use support::bench::{Bench, futures, kind};
 use support::sshd::{Agent, Sshd, descendants, free_port, is_here, signal};
 use support::{QUICK, request, until, within};
 use tokio::sync::mpsc;
-
-/// One opened host. What it lives on lives as long.
-struct Bench {
-    host: Arc<SshHost>,
-}
-
-impl Bench {
-    fn new(config: SshConfig) -> Bench {
-        Bench::on(&SshRuntime::start().expect("runtime"), config)
-    }
-
-    fn on(runtime: &SshRuntime, config: SshConfig) -> Bench {
-        let host = Arc::new(runtime.host(config));
-        assert_eq!(*host.connection().borrow(), Connection::Idle);
-        host.open();
-        Bench { host }
-    }
-
-    async fn ready(&self) -> Hello {
-        let mut connection = self.host.connection();
-        let seen = within(connection.wait_for(|c| c.is_ready() || c.needs_person())).await.expect("host").clone();
-        match seen {
-            Connection::Ready(hello) => hello,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn trouble(&self) -> Trouble {
-        let mut connection = self.host.connection();
-        let seen =
-            within(connection.wait_for(|c| matches!(c, Connection::Trouble(_)))).await.expect("host").clone();
-        match seen {
-            Connection::Trouble(trouble) => {
-                assert!(!trouble.remedy.is_empty() && !trouble.message.is_empty());
-                assert!(!format!("{}{}", trouble.message, trouble.remedy).chars().any(char::is_control));
-                trouble
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Waits for a trouble of one kind.
-    async fn troubled(&self, kind: TroubleKind) -> Trouble {
-        let mut connection = self.host.connection();
-        let is = |c: &Connection| matches!(c, Connection::Trouble(t) if t.kind == kind);
-        within(connection.wait_for(is)).await.expect("host");
-        self.trouble().await
-    }
-
-    async fn run(&self, script: &str) -> Reply {
-        self.ask(request(script)).await
-    }
-
-    async fn run_for(&self, script: &str, timeout: Duration) -> Reply {
-        self.ask(Request { timeout, ..request(script) }).await
-    }
-
-    async fn ask(&self, request: Request) -> Reply {
-        let (said, mut lines) = mpsc::channel(100);
-        tokio::spawn(async move { while lines.recv().await.is_some() {} });
-        within(self.host.run(request, said)).await
-    }
-
-    async fn close(self) {
-        within(self.host.close()).await;
-        assert_eq!(*self.host.connection().borrow(), Connection::Idle);
-    }
-}
-
-fn kind(reply: &Reply) -> Option<FailureKind> {
-    reply.end.as_ref().err().map(|f| f.kind)
-}
 
 fn key_file(server: &Sshd, name: &str, passphrase: Option<&str>) -> Credential {
     Credential::KeyFile { path: server.path(name), passphrase: passphrase.map(Into::into), certificate: None }
@@ -599,23 +527,6 @@ async fn nothing_waits_for_what_has_arrived() {
     println!("longest of 400: quick {quick:?}, slow {slow:?} (with its start), file {files:?}");
     // A lost wake-up would show as a keepalive's 15 s.
     assert!([quick, slow, files].iter().all(|longest| *longest < Duration::from_secs(10)));
-}
-
-/// Awaits all at once.
-async fn futures<T>(all: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut all: Vec<_> = all.into_iter().map(|f| (Box::pin(f), None)).collect();
-    std::future::poll_fn(|cx| {
-        for (future, done) in &mut all {
-            if done.is_none()
-                && let std::task::Poll::Ready(value) = future.as_mut().poll(cx)
-            {
-                *done = Some(value);
-            }
-        }
-        if all.iter().all(|(_, d)| d.is_some()) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    all.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use clap::Subcommand;
 use color_eyre::eyre::Result;
 
 use super::Exit;
+use super::secrets::Secrets;
 use super::site::read_inventory;
+use super::ways::{Transports, line};
 use crate::config::settings::{DEFAULT, Settings};
 use crate::input::DEFAULT as KEYS;
 
@@ -61,6 +63,12 @@ impl Config {
                         plan.runbook.id,
                         plan.target.version,
                     );
+                    let machines: Vec<_> = inventory.machines().cloned().collect();
+                    if machines.iter().any(|m| m.login.asks_ssh_config()) {
+                        let ways =
+                            Transports::start(&machines)?.decide(&machines, &Secrets::default(), &inventory)?;
+                        machines.iter().zip(&ways).for_each(|(m, w)| println!("  {}", line(m, w)));
+                    }
                 }
             }
         }

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::secrets::{self, Secrets};
+use super::ways::{By, Transports, Way};
 use super::{Exit, hosts, site};
 use crate::config::diagnose::did_you_mean;
 use crate::config::inventory::{Inventory, Machine};
@@ -63,7 +64,10 @@ impl Doctor {
             Ok(s) => s,
             Err(exit) => return Ok(exit),
         };
-        let subjects = subjects(&inventory, &chosen, &plan, &secrets, &home, self.task);
+        let machines: Vec<Machine> = chosen.machines().cloned().collect();
+        let transports = Transports::start(&machines)?;
+        let ways = transports.decide(&machines, &secrets, &inventory)?;
+        let subjects = subjects(&inventory, &chosen, &plan, &secrets, &home, self.task, (&transports, ways));
         let show = Show { signs: signs(settings), colour: colour(), json: self.json, file: self.inventory };
         let (at, began) = (Timestamp::now(), Instant::now());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -147,17 +151,26 @@ fn subjects(
     secrets: &Secrets,
     home: &Result<Vec<String>, String>,
     task: bool,
+    (transports, ways): (&Transports, Vec<Way>),
 ) -> Vec<Subject> {
     let own = plan.scripts.iter().map(|(path, s)| (path.clone(), s.text.clone()));
     let transport = probes::of_the_transport().into_iter().map(|(name, text)| (name.to_owned(), Arc::from(text)));
     let scripts: Arc<Vec<(String, Arc<str>)>> = Arc::new(own.chain(transport).collect());
     let account = inventory.task.as_ref().map(|t| t.user.clone());
-    let subject = |m: &Machine| {
+    let subject = |(m, way): (&Machine, Way)| {
+        let (config, system) = match way.by {
+            By::Ssh(config) => (config, None),
+            By::OpenSsh(system) => {
+                (hosts::config(m, secrets, inventory), transports.openssh().map(|o| (o, system)))
+            }
+        };
         let is_coordinator = inventory.coordinator.as_ref().is_some_and(|c| c.name == m.name);
         Subject {
             name: m.name.clone(),
             role: if is_coordinator { "coordinator" } else { "node" },
-            config: hosts::config(m, secrets, inventory),
+            address: way.at,
+            config,
+            system,
             reaches: inventory.nodes.first().filter(|_| is_coordinator).map(|n| n.name.clone()),
             has_account: account.is_some(),
             task: match home {
@@ -171,7 +184,7 @@ fn subjects(
             scripts: scripts.clone(),
         }
     };
-    chosen.machines().map(subject).collect()
+    chosen.machines().zip(ways).map(subject).collect()
 }
 
 /// How things are shown.

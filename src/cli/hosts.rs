@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::Result;
 
 use super::secrets::Secrets;
+use super::ways::Transports;
 use crate::config::inventory::{Inventory, Jump, Login, Machine};
 use crate::core::name::NodeName;
 use crate::remote::Host;
-use crate::remote::ssh::{Credential, Endpoint, SshConfig, SshRuntime};
+use crate::remote::ssh::{Credential, Endpoint, SshConfig};
 
 /// The system's known host keys, read after the person's own.
 #[cfg(unix)]
@@ -24,17 +25,17 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Every machine of an inventory, over SSH.
 pub fn ssh(inventory: &Inventory, secrets: &Secrets) -> Result<BTreeMap<NodeName, Arc<dyn Host>>> {
-    let runtime = SshRuntime::start().wrap_err("cannot start the thread for SSH")?;
-    Ok(inventory
-        .machines()
-        .map(|m| {
-            let host: Arc<dyn Host> = Arc::new(runtime.host(config(m, secrets, inventory)));
-            (NodeName::new(&m.name), host)
-        })
-        .collect())
+    let machines: Vec<Machine> = inventory.machines().cloned().collect();
+    let transports = Transports::start(&machines)?;
+    let ways = transports.decide(&machines, secrets, inventory)?;
+    let mut hosts = BTreeMap::<NodeName, Arc<dyn Host>>::new();
+    for (machine, way) in machines.iter().zip(ways) {
+        hosts.insert(NodeName::new(&machine.name), Arc::new(transports.host(way)?));
+    }
+    Ok(hosts)
 }
 
-/// How one machine is reached.
+/// How the inventory alone says that one machine is reached, by libssh2.
 pub fn config(machine: &Machine, secrets: &Secrets, inventory: &Inventory) -> SshConfig {
     let login = &machine.login;
     let mut target = Endpoint::new(&machine.host, &login.user, credentials(login, secrets));

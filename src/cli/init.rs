@@ -164,7 +164,7 @@ fn ask_login() -> Result<(Login, Secrets)> {
         key: None,
         password: None,
         known_hosts: home.iter().map(|h| h.join(".ssh/known_hosts")).collect(),
-        jump: Vec::new(),
+        ..Login::default()
     };
     let mut secrets = Secrets::default();
     match how.as_str() {
@@ -286,7 +286,7 @@ mod tests {
             key: None,
             password: None,
             known_hosts: Vec::new(),
-            jump: Vec::new(),
+            ..Login::default()
         };
         let machine = |name: &str, host: &str| Machine {
             name: name.into(),

@@ -22,6 +22,7 @@ mod secrets;
 mod session;
 mod site;
 mod trust;
+mod ways;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use secrecy::SecretString;
 
 use super::{Exit, diagnostics};
-use crate::config::inventory::{Inventory, PasswordFrom};
+use crate::config::inventory::{Inventory, PasswordFrom, Transport};
 use crate::engine::Vault;
 
 /// What the secrets are for.
@@ -49,12 +49,13 @@ impl Secrets {
 /// Asks for everything an inventory needs. What could not be had is printed.
 pub fn gather(inventory: &Inventory, need: Need) -> Result<Secrets, Exit> {
     let mut out = Secrets::default();
-    if let Some(from) = inventory.machines().find_map(|m| m.login.password.as_ref()) {
-        let user = inventory.machines().next().map_or("", |m| m.login.user.as_str());
+    // The system's ssh is given no secret.
+    let machines = || inventory.machines().filter(|m| m.login.transport != Transport::OpenSsh);
+    if let Some(from) = machines().find_map(|m| m.login.password.as_ref()) {
+        let user = machines().next().map_or("", |m| m.login.user.as_str());
         out.login = Some(one(from, &format!("Password of {user}: "))?);
     }
-    let keys: std::collections::BTreeSet<PathBuf> =
-        inventory.machines().filter_map(|m| m.login.key.clone()).collect();
+    let keys: std::collections::BTreeSet<PathBuf> = machines().filter_map(|m| m.login.key.clone()).collect();
     for key in keys {
         if is_encrypted(&key) {
             let secret = one(&PasswordFrom::Prompt, &format!("Passphrase of {}: ", key.display()))?;

@@ -1,16 +1,18 @@
 //! `nodelift trust`: unknown host keys are reviewed once, in one table, and then strict for ever.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use color_eyre::eyre::{Result, WrapErr};
 
-use super::{Exit, hosts, secrets::Secrets, site};
+use super::ways::{Transports, Way, line};
+use super::{Exit, secrets::Secrets, site};
 use crate::config::inventory::{Inventory, Machine};
 use crate::config::settings::Settings;
+use crate::remote::ssh::Scanned;
 use crate::remote::ssh::known_hosts::{Verdict, append};
-use crate::remote::ssh::{Scanned, SshRuntime};
 
 #[derive(Debug, Args)]
 pub struct Trust {
@@ -30,15 +32,17 @@ impl Trust {
 
 /// Shows the keys of machines in a table, and writes down the unknown ones when a person says so.
 pub fn review(inventory: &Inventory, machines: &[Machine]) -> Result<Exit> {
-    let scanned = scan(inventory, machines)?;
+    let (ways, scanned) = scan(inventory, machines)?;
     let mut exit = Exit::Succeeded;
-    let mut unknown: Vec<(&Machine, &Scanned)> = Vec::new();
-    let address = |m: &Machine| format!("{}:{}", m.host, m.port);
-    let widest = |of: &dyn Fn(&Machine) -> usize| machines.iter().map(of).max().unwrap_or(0).max(7);
-    let (a, b) = (widest(&|m| m.name.chars().count()), widest(&|m| address(m).chars().count()));
+    let mut unknown: Vec<(&Way, &Scanned)> = Vec::new();
+    let a = machines.iter().map(|m| m.name.chars().count()).max().unwrap_or(0).max(7);
+    let b = ways.iter().map(|w| w.at.chars().count()).max().unwrap_or(0).max(7);
+    for (machine, way) in machines.iter().zip(&ways).filter(|(_, w)| w.why.is_some()) {
+        println!("{}", line(machine, way));
+    }
     println!("{:<8} {:<a$} {:<b$} {:<8} fingerprint", "now", "machine", "address", "key");
-    for (machine, result) in machines.iter().zip(&scanned) {
-        let address = address(machine);
+    for ((machine, way), result) in machines.iter().zip(&ways).zip(&scanned) {
+        let address = &way.at;
         match result {
             Ok(s) => {
                 let said = match &s.verdict {
@@ -56,7 +60,7 @@ pub fn review(inventory: &Inventory, machines: &[Machine]) -> Result<Exit> {
                 match &s.verdict {
                     Verdict::Trusted { .. } => {}
                     Verdict::Changed { .. } | Verdict::Revoked { .. } => exit = Exit::Unreachable,
-                    _ => unknown.push((machine, s)),
+                    _ => unknown.push((way, s)),
                 }
             }
             Err(trouble) => {
@@ -73,18 +77,24 @@ pub fn review(inventory: &Inventory, machines: &[Machine]) -> Result<Exit> {
         println!("\nNo new key to review.");
         return Ok(exit);
     }
-    let file = machines
-        .iter()
-        .find_map(|m| m.login.known_hosts.first())
-        .cloned()
-        .ok_or_else(|| color_eyre::eyre::eyre!("the inventory names no known_hosts file"))?;
+    let mut files = BTreeMap::<&Path, Vec<&str>>::new();
+    for (way, s) in &unknown {
+        let file = way.known_hosts.as_deref();
+        let file = file.ok_or_else(|| color_eyre::eyre::eyre!("the inventory names no known_hosts file"))?;
+        files.entry(file).or_default().push(&s.line);
+    }
+    let names: Vec<String> = files.keys().map(|f| f.display().to_string()).collect();
     println!("\nCompare each fingerprint with the one at the machine's own console:");
     println!("  ssh-keygen -lf C:\\ProgramData\\ssh\\ssh_host_ed25519_key.pub");
     if !std::io::stdin().is_terminal() {
         println!("Nothing was written: there is no terminal to ask on.");
         return Ok(Exit::Usage);
     }
-    print!("Write {} to {}? Type yes: ", crate::core::command::plural(unknown.len(), "new key"), file.display());
+    print!(
+        "Write {} to {}? Type yes: ",
+        crate::core::command::plural(unknown.len(), "new key"),
+        names.join(" and ")
+    );
     std::io::stdout().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
@@ -92,8 +102,10 @@ pub fn review(inventory: &Inventory, machines: &[Machine]) -> Result<Exit> {
         println!("Nothing was written.");
         return Ok(Exit::NeedsPerson);
     }
-    for (_, s) in &unknown {
-        append(&file, &s.line).wrap_err_with(|| format!("cannot write {}", file.display()))?;
+    for (file, lines) in files {
+        for line in lines {
+            append(file, line).wrap_err_with(|| format!("cannot write {}", file.display()))?;
+        }
     }
     println!("Written.");
     Ok(exit)
@@ -101,15 +113,16 @@ pub fn review(inventory: &Inventory, machines: &[Machine]) -> Result<Exit> {
 
 type Looked = std::result::Result<Scanned, crate::core::connection::Trouble>;
 
-fn scan(inventory: &Inventory, machines: &[Machine]) -> Result<Vec<Looked>> {
-    let runtime = SshRuntime::start().wrap_err("cannot start the thread for SSH")?;
+fn scan(inventory: &Inventory, machines: &[Machine]) -> Result<(Vec<Way>, Vec<Looked>)> {
+    let transports = Transports::start(machines)?;
+    let ways = transports.decide(machines, &Secrets::default(), inventory)?;
     let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    waiting.block_on(async {
+    let scanned = waiting.block_on(async {
         let mut out = Vec::new();
-        for machine in machines {
-            let config = hosts::config(machine, &Secrets::default(), inventory);
-            out.push(runtime.scan(config).await);
+        for way in &ways {
+            out.push(transports.scan(way.clone()).await);
         }
-        Ok(out)
-    })
+        out
+    });
+    Ok((ways, scanned))
 }

@@ -48,7 +48,7 @@ pub struct Machine {
 }
 
 /// How one logs in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Login {
     pub user: String,
     /// Ask the SSH agent.
@@ -59,6 +59,42 @@ pub struct Login {
     pub known_hosts: Vec<PathBuf>,
     /// Hosts to go through, in order.
     pub jump: Vec<Jump>,
+    pub transport: Transport,
+    /// What this file does not say is taken from ssh_config.
+    pub ssh_config: bool,
+    /// The file that is read for it; `None`: the person's own.
+    pub ssh_config_file: Option<PathBuf>,
+    pub given: Given,
+}
+
+/// What carries the bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// libssh2, in this program.
+    #[default]
+    Ssh,
+    /// The system's ssh.
+    OpenSsh,
+    /// libssh2 unless ssh_config asks for what only the system's ssh can do.
+    Auto,
+}
+
+/// What the file says in so many words: it wins over ssh_config.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    pub user: bool,
+    pub port: bool,
+    pub agent: bool,
+    pub known_hosts: bool,
+    pub jump: bool,
+}
+
+impl Login {
+    /// The person's ssh_config has a say.
+    pub fn asks_ssh_config(&self) -> bool {
+        self.ssh_config || self.transport != Transport::Ssh
+    }
 }
 
 /// A host on the way.
@@ -120,6 +156,7 @@ struct NodeTable {
     user: Option<String>,
     key: Option<Spanned<String>>,
     jump: Option<Vec<Spanned<String>>>,
+    transport: Option<Spanned<Transport>>,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +168,7 @@ struct CoordinatorTable {
     user: Option<String>,
     key: Option<Spanned<String>>,
     jump: Option<Vec<Spanned<String>>>,
+    transport: Option<Spanned<Transport>>,
     task_account: Option<Spanned<String>>,
     task_password_command: Option<Vec<String>>,
 }
@@ -147,6 +185,8 @@ struct SshTable {
     password_command: Option<Spanned<Vec<String>>>,
     known_hosts: Option<OneOrMany>,
     jump: Option<Vec<Spanned<String>>>,
+    transport: Option<Spanned<Transport>>,
+    ssh_config: Option<Spanned<toml::Value>>,
     keepalive: Option<Spanned<u64>>,
     dead_after: Option<Spanned<u64>>,
     connect_timeout: Option<Spanned<u64>>,
@@ -227,6 +267,7 @@ impl Checker<'_> {
         };
         let key = ssh.key.as_ref().map(|k| self.key(k));
         let jump = ssh.jump.as_ref().map_or_else(Vec::new, |j| self.jumps(j));
+        let (asked, ssh_config_file) = ssh.ssh_config.as_ref().map_or((false, None), |c| self.ssh_config(c));
         let base = Login {
             user: ssh.user.clone().unwrap_or_default(),
             agent: ssh.agent.unwrap_or(true),
@@ -234,6 +275,16 @@ impl Checker<'_> {
             password: password.clone(),
             known_hosts,
             jump,
+            transport: ssh.transport.as_ref().map(|t| *t.get_ref()).unwrap_or_default(),
+            ssh_config: asked,
+            ssh_config_file,
+            given: Given {
+                user: ssh.user.is_some(),
+                port: ssh.port.is_some(),
+                agent: ssh.agent.is_some(),
+                known_hosts: ssh.known_hosts.is_some(),
+                jump: ssh.jump.is_some(),
+            },
         };
 
         if file.cluster.name.get_ref().trim().is_empty() {
@@ -253,7 +304,14 @@ impl Checker<'_> {
 
         let mut nodes: Vec<Machine> = Vec::new();
         for t in &file.node {
-            let way = Way { host: &t.host, port: &t.port, user: &t.user, key: &t.key, jump: &t.jump };
+            let way = Way {
+                host: &t.host,
+                port: &t.port,
+                user: &t.user,
+                key: &t.key,
+                jump: &t.jump,
+                transport: &t.transport,
+            };
             let machine = self.machine(&t.name, way, &base, port);
             if nodes.iter().any(|n| n.name == machine.name) {
                 self.say(&t.name, format!("node {} is listed twice", machine.name), "every node once");
@@ -265,7 +323,14 @@ impl Checker<'_> {
         }
         let mut task = None;
         let coordinator = file.coordinator.as_ref().map(|t| {
-            let way = Way { host: &t.host, port: &t.port, user: &t.user, key: &t.key, jump: &t.jump };
+            let way = Way {
+                host: &t.host,
+                port: &t.port,
+                user: &t.user,
+                key: &t.key,
+                jump: &t.jump,
+                transport: &t.transport,
+            };
             let machine = self.machine(&t.name, way, &base, port);
             if nodes.iter().any(|n| n.name == machine.name) {
                 let help = "the coordinator must be outside the cluster: it keeps running while nodes restart";
@@ -309,6 +374,16 @@ impl Checker<'_> {
             }
             since
         });
+        if file.lab
+            && let Some(machine) = nodes.iter().chain(&coordinator).find(|m| m.login.asks_ssh_config())
+        {
+            let end = self.source.text.len();
+            let message = format!("lab = true, but {} may be somewhere else by ssh_config", machine.name);
+            self.wrong.push(
+                Diagnostic::new(self.source, 0..end.min(1), message)
+                    .help("a lab is on this machine: transport = \"ssh\" and no ssh_config"),
+            );
+        }
         if file.lab {
             for machine in nodes.iter().chain(&coordinator) {
                 if !is_loopback(&machine.host) {
@@ -374,8 +449,12 @@ impl Checker<'_> {
         let mut login = base.clone();
         if let Some(user) = way.user {
             login.user.clone_from(user);
+            login.given.user = true;
         }
-        if login.user.trim().is_empty() {
+        if let Some(transport) = way.transport {
+            login.transport = *transport.get_ref();
+        }
+        if login.user.trim().is_empty() && (login.given.user || !login.asks_ssh_config()) {
             let help = "add user = \"DOMAIN\\\\name\" under [ssh], or to this machine";
             self.say(name, format!("nobody to log in to {short} as"), help);
         }
@@ -384,11 +463,19 @@ impl Checker<'_> {
         }
         if let Some(jump) = way.jump {
             login.jump = self.jumps(jump);
+            login.given.jump = true;
         }
-        if !login.agent && login.key.is_none() && login.password.is_none() {
+        if login.transport == Transport::OpenSsh && !login.agent && login.key.is_none() && login.password.is_some()
+        {
+            let message = format!("no way to log in to {short}: a password is never handed to openssh");
+            let help = "ssh would ask under the screen: use a key, an agent or Kerberos, or transport = \"ssh\"";
+            self.say(name, message, help);
+        }
+        if !login.agent && login.key.is_none() && login.password.is_none() && !login.asks_ssh_config() {
             let help = "set key, agent = true, or password = true under [ssh]";
             self.say(name, format!("no way to log in to {short}"), help);
         }
+        login.given.port |= way.port.is_some();
         let port = way.port.as_ref().map_or(port, |p| self.port(p));
         Machine { name: short, host, port, login }
     }
@@ -416,6 +503,25 @@ impl Checker<'_> {
             self.say(key, "this is the public key", "write the private one: the same path without .pub");
         }
         path
+    }
+
+    /// Whether it is read, and from where.
+    fn ssh_config(&mut self, value: &Spanned<toml::Value>) -> (bool, Option<PathBuf>) {
+        match value.get_ref() {
+            toml::Value::Boolean(asked) => (*asked, None),
+            toml::Value::String(path) => {
+                let path = self.path(path);
+                if !path.is_file() {
+                    let help = "write the path of an ssh_config file, or true for your own";
+                    self.say(value, format!("there is no file {}", path.display()), help);
+                }
+                (true, Some(path))
+            }
+            _ => {
+                self.say(value, "true, false or a path belongs here", "true: your own ~/.ssh/config is read");
+                (false, None)
+            }
+        }
     }
 
     fn jumps(&mut self, jumps: &[Spanned<String>]) -> Vec<Jump> {
@@ -450,6 +556,7 @@ struct Way<'a> {
     user: &'a Option<String>,
     key: &'a Option<Spanned<String>>,
     jump: &'a Option<Vec<Spanned<String>>>,
+    transport: &'a Option<Spanned<Transport>>,
 }
 
 /// `user@host:port`, user and port optional; IPv6 addresses in brackets.
@@ -524,6 +631,19 @@ mod tests {
             (&format!("since = 'noon'\n{SMALL}"), "site.toml:1:9", "not a time"),
             (&format!("lab = true\n{SMALL}"), "site.toml:1:1", "lab = true, but HCI-N1 is at hci-n1.corp.example"),
             (&format!("{SMALL}jump = ['a b']\n"), "site.toml:7:9", "`a b` is no jump host"),
+            (&format!("{SMALL}ssh_config = 5\n"), "site.toml:7:14", "true, false or a path belongs here"),
+            (&format!("{SMALL}ssh_config = '/no/such'\n"), "site.toml:7:14", "there is no file /no/such"),
+            (&format!("{SMALL}transport = 'opensh'\n"), "site.toml:7:13", "there is no choice `opensh` here"),
+            (
+                &format!("{SMALL}transport = 'openssh'\npassword = true\nagent = false\n"),
+                "site.toml:4:8",
+                "a password is never handed to openssh",
+            ),
+            (
+                "lab = true\n[cluster]\nname = 'X'\n[[node]]\nname = 'a'\nhost = '127.0.0.1'\ntransport = 'auto'\n",
+                "site.toml:1:1",
+                "A may be somewhere else by ssh_config",
+            ),
             ("[cluster]\nname = 'X'\n[[node]]\nname = 'a'\n", "site.toml:4:8", "nobody to log in to A as"),
             ("[cluster\n", "site.toml:1:9", "unclosed table"),
         ] {
@@ -531,6 +651,22 @@ mod tests {
             assert!(e.starts_with(place), "{e}");
             assert!(e.contains(said), "{e}");
         }
+    }
+
+    #[test]
+    fn each_machine_has_its_transport() {
+        let text =
+            SMALL.replace("[ssh]", "transport = 'openssh'\n[[node]]\nname = 'b'\n[ssh]\ntransport = 'auto'");
+        let i = parse(&text).unwrap();
+        let transports: Vec<_> = i.nodes.iter().map(|n| n.login.transport).collect();
+        assert_eq!(transports, [Transport::OpenSsh, Transport::Auto]);
+        let nobody = parse(&text.replace("user = 'CORP\\admin'\n", "")).expect("ssh_config names the user");
+        assert!(!nobody.nodes[0].login.given.user && !nobody.nodes[0].login.given.port);
+        let i = parse(&format!("{SMALL}ssh_config = true\nport = 22\n")).unwrap();
+        let login = &i.nodes[0].login;
+        assert!(login.asks_ssh_config() && login.given.port && login.given.user && !login.given.jump);
+        let e = parse(&format!("{SMALL}transport = 'OpenSSH'\n")).unwrap_err();
+        assert!(e.contains("did you mean `openssh`?"), "{e}");
     }
 
     #[test]

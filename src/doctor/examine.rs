@@ -12,6 +12,7 @@ use super::judge;
 use super::step::{Examination, Finding, Outcome, Step, StepId};
 use crate::core::event::{Failure, FailureKind};
 use crate::remote::Request;
+use crate::remote::openssh::{OpenSsh, OpenSshConfig};
 use crate::remote::powershell::worker::{Greeting, Outcome as Ran, Worker};
 use crate::remote::probes::{self, Hop, Identity, Parsed, TaskRan};
 use crate::remote::sanitise::clean_short;
@@ -28,7 +29,11 @@ pub struct Subject {
     pub name: String,
     /// `node` or `coordinator`.
     pub role: &'static str,
+    /// Host and port.
+    pub address: String,
     pub config: SshConfig,
+    /// It is reached by the system's ssh instead.
+    pub system: Option<(Arc<OpenSsh>, OpenSshConfig)>,
     /// A computer that it must be able to speak with; `None` = none.
     pub reaches: Option<String>,
     /// The run works under an account with credentials of its own.
@@ -59,7 +64,7 @@ pub async fn examine(subject: &Subject, ssh: &SshRuntime, tell: impl Fn(StepId))
     Examination {
         machine: subject.name.clone(),
         role: subject.role,
-        address: subject.config.target.to_string(),
+        address: subject.address.clone(),
         steps: chart.complete(),
         took: began.elapsed(),
     }
@@ -104,6 +109,9 @@ impl<F: Fn(StepId)> Chart<F> {
 
 /// From the name to the login, through every machine on the way.
 async fn way<F: Fn(StepId)>(subject: &Subject, ssh: &SshRuntime, chart: &mut Chart<F>) -> Option<Walked> {
+    if let Some((openssh, config)) = &subject.system {
+        return system_way(subject, openssh, config, chart).await;
+    }
     let config = &subject.config;
     let mut way = Way { config, hops: 0, jump: Duration::ZERO, passed: None };
     let (to, mut legs) = mpsc::unbounded_channel();
@@ -130,6 +138,33 @@ async fn way<F: Fn(StepId)>(subject: &Subject, ssh: &SshRuntime, chart: &mut Cha
             let finding = Finding::failed(trouble.message, trouble.remedy);
             chart.note(id, way.place(), Some(since.elapsed()), finding);
             chart.block(id);
+            None
+        }
+    }
+}
+
+/// The system's ssh goes the whole way in one leg, and says only how it ended.
+async fn system_way<F: Fn(StepId)>(
+    subject: &Subject,
+    openssh: &OpenSsh,
+    config: &OpenSshConfig,
+    chart: &mut Chart<F>,
+) -> Option<Walked> {
+    let since = chart.begin(StepId::Login);
+    let walked = openssh.walk(config.clone()).await;
+    let took = Some(since.elapsed());
+    match walked {
+        Ok((walked, via)) => {
+            for id in [StepId::Name, StepId::Connect, StepId::Handshake, StepId::HostKey] {
+                chart.note(id, &subject.address, None, Finding::passed("by the system's ssh"));
+            }
+            chart.note(StepId::Login, &subject.address, took, Finding::passed(via));
+            Some(walked)
+        }
+        Err(trouble) => {
+            let finding = Finding::failed(trouble.message, trouble.remedy);
+            chart.note(StepId::Login, &subject.address, took, finding);
+            chart.block(StepId::Login);
             None
         }
     }

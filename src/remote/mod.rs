@@ -2,6 +2,8 @@
 //! implementation; nothing above knows.
 
 pub mod detached;
+pub mod kept;
+pub mod openssh;
 pub mod powershell;
 pub mod probes;
 pub mod sanitise;

@@ -1,7 +1,9 @@
 //! What the tests of the transports share.
 #![allow(dead_code)]
 
+pub mod bench;
 pub mod local;
+pub mod pam;
 pub mod sshd;
 
 use std::future::Future;

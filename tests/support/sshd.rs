@@ -28,6 +28,7 @@ pub struct Sshd {
     pub port: u16,
     child: Option<Child>,
     pub extra: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Sshd {
@@ -37,8 +38,13 @@ impl Sshd {
 
     /// With further lines of configuration.
     pub fn with(extra: &str) -> Sshd {
+        Sshd::in_environment(extra, Vec::new())
+    }
+
+    /// With further variables of its own, too.
+    pub fn in_environment(extra: &str, environment: Vec<(String, String)>) -> Sshd {
         let folder = tempfile::tempdir().expect("folder");
-        let mut server = Sshd { folder, port: free_port(), child: None, extra: extra.to_owned() };
+        let mut server = Sshd { folder, port: free_port(), child: None, extra: extra.to_owned(), environment };
         server.new_host_key("ed25519");
         server.keygen("user", &["-t", "ed25519", "-N", ""]);
         server.authorize("user");
@@ -89,6 +95,7 @@ impl Sshd {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("sshd.log")).expect("log");
         let child = Command::new(SSHD)
             .args(["-D", "-e", "-f"])
+            .envs(self.environment.iter().cloned())
             .arg(self.path("sshd_config"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -145,6 +152,11 @@ impl Sshd {
         };
         config.limits.hello = Duration::from_secs(10);
         config
+    }
+
+    /// The server's own process; 0 when it does not run.
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
     }
 
     /// Processes of sessions that run now: the server's children, not what they started.

@@ -5,6 +5,7 @@
 pub mod bootstrap;
 pub mod clixml;
 pub mod frames;
+pub mod kill;
 pub mod lane;
 pub mod message;
 pub mod orphan;

@@ -10,27 +10,18 @@ use tokio::time::{Instant, timeout_at};
 
 use super::config::{Endpoint, SshConfig};
 use super::known_hosts::KnownHosts;
-use super::limiter::Limiter;
 use super::login::{Greeted, LoggedIn, Stage, greet};
 use super::socket::StdSocket;
 use super::trail::{Passed, Trail};
 use super::trouble;
 use super::wire::Wire;
 use crate::core::connection::Trouble;
+use crate::remote::kept::{Dialled, Limiter};
 
 /// After the socket was cut, how long a call may take to notice.
 const NOTICE: Duration = Duration::from_secs(2);
 /// Addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 4;
-
-/// A connection that is logged in.
-pub struct Dialled {
-    pub wire: Wire,
-    /// `ssh upgradeadmin@10.20.0.11:22, ed25519 key from agent`.
-    pub via: String,
-    /// Only a password gives network credentials on Windows (powershell-over-ssh 11).
-    pub password: bool,
-}
 
 /// Connects and logs in; every leg of the way is told on the trail.
 ///
@@ -50,10 +41,14 @@ pub async fn dial(config: &SshConfig, limiter: &Limiter, trail: &Trail) -> Resul
     for hop in config.hops.iter().rev() {
         via.push_str(&format!(", through {}", hop.host));
     }
-    let password = login.password;
+    if let Some(note) = &config.note {
+        via.push_str(&format!(" ({note})"));
+    }
+    // Only a password gives network credentials on Windows (powershell-over-ssh 11).
+    let second_hop = login.password;
     let wire = Wire::new(login, socket, config.times.clone(), outer.map(|o| Arc::new(o.wire)));
     let wire = wire.map_err(|e| trouble::local(&config.target, &e.to_string()))?;
-    Ok(Dialled { wire, via, password })
+    Ok(Dialled { line: Arc::new(wire), via, second_hop })
 }
 
 /// Connects and shakes hands, no more: shows the host key.

@@ -12,10 +12,8 @@ use tokio::time::Instant;
 use super::flow::{Broken, why};
 use crate::core::event::{Failure, FailureKind};
 use crate::remote::Chunk;
-use crate::remote::sanitise::clean_short;
+use crate::remote::kept::piece::{self, MAX_PIECE, sftp_path};
 
-/// Largest piece, in bytes.
-pub const MAX_PIECE: usize = 4 << 20;
 /// SFTP sessions that a connection may lose; then it offers no files any more.
 const MAX_LOST: usize = 3;
 const EAGAIN: ErrorCode = ErrorCode::Session(-37);
@@ -31,17 +29,8 @@ pub struct Want {
 
 impl Want {
     fn fail(self, kind: FailureKind, id: Option<&str>, why: &str) {
-        let message = clean_short(&format!("{} cannot be read: {why}", self.path), 500);
-        let _ = self.reply.send(Err(Failure { kind, id: id.map(str::to_owned), message, at: None }));
+        let _ = self.reply.send(Err(piece::failure(&self.path, kind, id, why)));
     }
-}
-
-/// `C:\x\y` → `/C:/x/y`; other paths keep their form but for the slashes (3.5).
-pub fn sftp_path(path: &str) -> String {
-    let slashes = path.replace('\\', "/");
-    let bytes = slashes.as_bytes();
-    let drive = bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
-    if drive { format!("/{slashes}") } else { slashes }
 }
 
 struct Job {
@@ -105,8 +94,7 @@ impl Files {
         let mut moved = false;
         if let Some(why) = &self.refused {
             for want in self.waiting.drain(..) {
-                let why = format!("the machine offers no files over SFTP ({why})");
-                want.fail(FailureKind::NotSent, Some("sftp:Refused"), &why);
+                let _ = want.reply.send(Err(piece::none(&want.path, why)));
                 moved = true;
             }
         }
@@ -201,12 +189,12 @@ impl Job {
     fn answer(mut self) {
         match self.result.take() {
             Some(Err(e)) => {
-                let (id, why) = match e.code() {
-                    ErrorCode::SFTP(2 | 10) => ("sftp:NoSuchFile", "there is no such file".to_owned()),
-                    ErrorCode::SFTP(3) => ("sftp:PermissionDenied", "access is denied".to_owned()),
-                    _ => ("sftp:Failure", why(&e)),
+                let status = match e.code() {
+                    ErrorCode::SFTP(status) => u32::try_from(status).unwrap_or_default(),
+                    ErrorCode::Session(_) => 0,
                 };
-                self.want.fail(FailureKind::Threw, Some(id), &why);
+                let failure = piece::refused(&self.want.path, status, &why(&e));
+                let _ = self.want.reply.send(Err(failure));
             }
             _ => {
                 self.bytes.truncate(self.filled);
@@ -226,23 +214,5 @@ fn own(e: Error) -> Result<Error, Error> {
         // A read says only "SFTP protocol error" where the server refused it.
         ErrorCode::Session(-31) => Ok(e),
         ErrorCode::Session(_) => Err(e),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_of_windows() {
-        for (path, sftp) in [
-            (r"C:\ProgramData\nodelift\out.log", "/C:/ProgramData/nodelift/out.log"),
-            ("c:/x", "/c:/x"),
-            ("/tmp/x", "/tmp/x"),
-            (r"\\server\share\x", "//server/share/x"),
-            ("x", "x"),
-        ] {
-            assert_eq!(sftp_path(path), sftp);
-        }
     }
 }

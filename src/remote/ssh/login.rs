@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret as _;
 use ssh2::{ErrorCode, KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
-use super::config::{Credential, Endpoint, Times};
+use super::config::{Credential, Endpoint};
 use super::hostkey::HostKey;
 use super::keyfile;
 use super::known_hosts::{KnownHosts, Verdict};
@@ -19,6 +19,7 @@ use super::socket::StdSocket;
 use super::trail::{Passed, Trail};
 use super::trouble;
 use crate::core::connection::Trouble;
+use crate::remote::kept::Times;
 use crate::remote::sanitise::clean_short;
 
 /// Keys offered in one connection: servers hang up at the sixth failure (MaxAuthTries, powershell-over-ssh 2.8, 3.1).

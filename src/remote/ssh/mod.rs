@@ -1,23 +1,18 @@
 //! Machines over SSH, by libssh2 (powershell-over-ssh 2, 3). Nothing outside this folder names `ssh2`.
 //!
-//! `SshRuntime` is the thread that all connections live on; it hands out an `SshHost` for each `SshConfig`. From the bottom up:
-//! `socket`, `login` (blocking, to a session that is logged in), `owner` (the one future that touches a session; `channel`,
-//! `flow`, `files`), `wire` (a handle on it), `dial` (a whole way to a machine),
-//! `keeper` (stays connected), `host` (serves requests). `walk` makes one connection for somebody who wants to see each leg
-//! of the way (`trail`).
+//! `SshRuntime` hands out an `SshHost` for each `SshConfig`. From the bottom up: `socket`, `login` (blocking, to a session that
+//! is logged in), `owner` (the one future that touches a session; `channel`, `flow`, `files`), `wire` (a handle on it), `dial`
+//! (a whole way to a machine); `kept` does the rest. `walk` makes one connection for somebody who wants to see each leg of the
+//! way (`trail`).
 
-mod backoff;
 mod channel;
 pub mod config;
 mod dial;
 mod files;
 mod flow;
-mod host;
 pub mod hostkey;
-mod keeper;
 mod keyfile;
 pub mod known_hosts;
-mod limiter;
 mod login;
 mod looks;
 mod owner;
@@ -29,8 +24,8 @@ mod trouble;
 mod walk;
 mod wire;
 
-pub use config::{Credential, Endpoint, SshConfig, Times};
-pub use host::SshHost;
+pub use super::kept::{KeptHost as SshHost, Times};
+pub use config::{Credential, Endpoint, SshConfig};
 pub use runtime::{Scanned, SshRuntime};
 pub use trail::{Leg, Passed};
 pub use walk::Walked;

@@ -23,12 +23,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Slot;
-use super::config::Times;
 use super::files::{Files, Want};
 use super::flow::{BUFFER, Broken, Call, call, is_outbound_blocked};
 use super::looks::Looks;
 use super::pulse::Pulse;
 use super::socket::{Socket, StdSocket};
+use crate::remote::kept::Times;
 use crate::remote::powershell::process::{Process, StartError};
 
 /// Channels of one connection: servers allow ten (powershell-over-ssh 4).

@@ -1,43 +1,26 @@
-//! The thread that all connections live on.
+//! Hosts over libssh2, and a first look at their keys.
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::config::SshConfig;
-use super::dial::look;
-use super::host::SshHost;
+use super::dial::{dial, look};
 use super::hostkey::HostKey;
 use super::known_hosts::{Verdict, line_for};
-use super::limiter::Limiter;
-use super::trail::Leg;
+use super::trail::{Leg, Trail};
 use super::walk::{Walked, walk};
 use crate::core::connection::{Trouble, TroubleKind};
+use crate::remote::Boxed;
+use crate::remote::kept::{Dialled, KeptHost, Limiter, Thread, Times, Way};
+use crate::remote::powershell::process::Limits;
 
-/// Threads for logins at most; the limiter lets fewer through.
-const BLOCKING: usize = 64;
-/// How long blocking calls may take to end with the runtime.
-const FAREWELL: Duration = Duration::from_millis(500);
-
-/// One thread with a runtime of its own: a slow screen or disk does not delay a connection, and no handshake delays a key.
-///
-/// It lives as long as this or one of its hosts, and then ends what still runs; close the hosts first, so that their workers end.
+/// Makes hosts whose connections live on one thread.
 #[derive(Debug)]
 pub struct SshRuntime {
     thread: Arc<Thread>,
     limiter: Arc<Limiter>,
-}
-
-/// Held by whoever needs it to run.
-#[derive(Debug)]
-pub(super) struct Thread {
-    handle: Handle,
-    stop: Option<oneshot::Sender<()>>,
-    join: Option<JoinHandle<()>>,
 }
 
 /// What a machine shows at a first look.
@@ -56,26 +39,17 @@ impl SshRuntime {
     /// # Errors
     /// The system gives no thread or no event queue.
     pub fn start() -> io::Result<SshRuntime> {
-        let runtime = Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .max_blocking_threads(BLOCKING)
-            .thread_keep_alive(Duration::from_secs(5))
-            .thread_name("ssh login")
-            .build()?;
-        let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel();
-        let join = std::thread::Builder::new().name("ssh".into()).spawn(move || {
-            let _ = runtime.block_on(stopped);
-            runtime.shutdown_timeout(FAREWELL);
-        })?;
-        let thread = Arc::new(Thread { handle, stop: Some(stop), join: Some(join) });
-        Ok(SshRuntime { thread, limiter: Arc::default() })
+        Ok(SshRuntime::on(Thread::start()?))
+    }
+
+    /// On a thread that others use too.
+    pub fn on(thread: Arc<Thread>) -> SshRuntime {
+        SshRuntime { thread, limiter: Arc::default() }
     }
 
     /// A machine; it connects when it is opened.
-    pub fn host(&self, config: SshConfig) -> SshHost {
-        SshHost::new(config, self.limiter.clone(), self.thread.clone())
+    pub fn host(&self, config: SshConfig) -> KeptHost {
+        KeptHost::new(Arc::new(SshWay { config, limiter: self.limiter.clone() }), self.thread.clone())
     }
 
     /// Asks a machine for its host key, by a handshake without a login. Machines on the way are logged in to.
@@ -109,20 +83,30 @@ fn broken_off(what: &str, e: &tokio::task::JoinError) -> Trouble {
     Trouble { kind: TroubleKind::Unreachable, message, remedy: "Try again.".to_owned() }
 }
 
-impl Thread {
-    pub(super) fn spawn<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> tokio::task::JoinHandle<T> {
-        self.handle.spawn(task)
-    }
+/// One machine and the way to it.
+struct SshWay {
+    config: SshConfig,
+    limiter: Arc<Limiter>,
 }
 
-impl Drop for Thread {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(join) = self.join.take() {
-            let _ = join.join();
-        }
+impl Way for SshWay {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn at(&self) -> String {
+        self.config.target.to_string()
+    }
+
+    fn times(&self) -> &Times {
+        &self.config.times
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    fn dial(self: Arc<Self>) -> Boxed<Result<Dialled, Trouble>> {
+        Box::pin(async move { dial(&self.config, &self.limiter, &Trail::default()).await })
     }
 }

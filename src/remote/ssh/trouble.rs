@@ -1,4 +1,4 @@
-//! What goes wrong, for a person at two in the morning: what, where, why, and what to do.
+//! What goes wrong on the way to a login: what, where, why, and what to do.
 
 use std::io;
 use std::time::Duration;
@@ -9,23 +9,8 @@ use super::config::Endpoint;
 use super::hostkey::HostKey;
 use super::known_hosts::{Known, Verdict};
 use crate::core::connection::{Trouble, TroubleKind};
-use crate::remote::powershell::worker::StartFailure;
-use crate::remote::sanitise::{clean, clean_short};
-
-const RETRY: &str = "nodelift goes on trying by itself.";
-
-/// Trouble of an attempt that nobody repeats.
-pub fn once(inner: Trouble) -> Trouble {
-    let remedy = match inner.kind {
-        TroubleKind::Lost => "Look at the machine's event log (OpenSSH/Operational), then try again.".to_owned(),
-        _ => inner.remedy.replace(&format!("; {RETRY}"), ".").replace(RETRY, "").trim().to_owned(),
-    };
-    Trouble { remedy, ..inner }
-}
-
-fn trouble(kind: TroubleKind, message: String, remedy: String) -> Trouble {
-    Trouble { kind, message: clean(&message), remedy: clean(&remedy) }
-}
+use crate::remote::kept::trouble::{RETRY, trouble};
+use crate::remote::sanitise::clean_short;
 
 pub fn no_address(at: &Endpoint, why: &str) -> Trouble {
     let message = format!("the name {} has no address: {why}", at.host);
@@ -224,68 +209,16 @@ pub fn tunnel(hop: &Endpoint, to: &Endpoint, why: &str) -> Trouble {
     )
 }
 
-pub fn lost(at: &Endpoint, why: &str) -> Trouble {
-    trouble(
-        TroubleKind::Lost,
-        format!("the connection to {at} was lost: {}", clean_short(why, 300)),
-        format!("Nothing to do yet: {RETRY} A script that was running is looked for after that."),
-    )
-}
-
 /// Something of ours, such as no more file handles.
 pub fn local(at: &Endpoint, what: &str) -> Trouble {
     let message = format!("cannot connect to {at}: {what}");
     trouble(TroubleKind::Unreachable, message, format!("Look at this machine, not at the node; {RETRY}"))
 }
 
-/// Login works, PowerShell does not.
-pub fn powershell(at: &Endpoint, failure: &StartFailure) -> Trouble {
-    let remedy = "Log in by hand (ssh) and run powershell.exe -NoProfile -NonInteractive -Command 1; look at the account's \
-                  rights, application control and sshd's ForceCommand and DefaultShell.";
-    let silent = |message: String| trouble(TroubleKind::NoPowerShell, message, remedy.into());
-    let said =
-        |seen: &str| if seen.is_empty() { "it said nothing".to_owned() } else { format!("it said: {seen}") };
-    match failure {
-        StartFailure::Refused(why) => silent(format!("{at} lets us log in but starts no program: {why}")),
-        // cmd.exe, PowerShell and Unix shells, each in its words.
-        StartFailure::Silent { ended: Some(_), seen, .. }
-            if ["is not recognized", "not found"].iter().any(|w| seen.contains(w)) =>
-        {
-            trouble(
-                TroubleKind::NoPowerShell,
-                format!("there is no powershell.exe on {at}; it said: {}", seen.trim_end_matches(',')),
-                "Check in the inventory that this is the Windows machine that is meant. If it is: its PATH lacks \
-                 C:\\Windows\\System32\\WindowsPowerShell\\v1.0; put it back and restart the service sshd there."
-                    .into(),
-            )
-        }
-        StartFailure::Silent { ended: Some(code), seen, .. } => {
-            silent(format!("PowerShell on {at} ended with code {code} before its first answer; {}", said(seen)))
-        }
-        StartFailure::Silent { ended: None, after, seen } => {
-            let seconds = after.as_secs_f32();
-            silent(format!("PowerShell on {at} did not answer within {seconds:.0} s; {}", said(seen)))
-        }
-        StartFailure::Garbage(seen) => trouble(
-            TroubleKind::Garbage,
-            format!("what {at} starts is not PowerShell; it said: {seen}"),
-            "Check sshd's ForceCommand and DefaultShell and the account's login scripts: something answers in place of \
-             powershell.exe."
-                .into(),
-        ),
-        StartFailure::Lost(why) => lost(at, why),
-    }
-}
-
-/// A machine that worked before: its trouble with logins or PowerShell may be a restart under way.
-pub fn passing(inner: Trouble) -> Trouble {
-    let remedy = format!("The machine worked before and may be restarting; {RETRY} If it lasts: {}", inner.remedy);
-    Trouble { kind: TroubleKind::Lost, message: inner.message, remedy }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::kept::trouble::{lost, once};
     use crate::remote::ssh::known_hosts::Place;
     use std::path::Path;
 
@@ -355,7 +288,7 @@ mod tests {
             connect(&at(), &refused, Duration::from_secs(1)),
             silent(&at(), Duration::from_secs(1)),
             dropped(&at()),
-            lost(&at(), "x"),
+            lost(&at().to_string(), "x"),
             no_address(&at(), "x"),
             login_broken(&at(), &ssh2::Error::from_errno(ErrorCode::Session(-9)), Duration::from_secs(1)),
         ];

@@ -1,20 +1,20 @@
 //! One connection, made once and looked at from all sides: nothing is tried again, nothing runs by itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::config::{Endpoint, SshConfig};
+use super::config::SshConfig;
 use super::dial::dial;
-use super::limiter::Limiter;
 use super::trail::{Leg, Trail};
-use super::trouble;
-use super::wire::Wire;
 use crate::core::connection::Trouble;
 use crate::core::event::Failure;
 use crate::remote::Chunk;
+use crate::remote::kept::trouble;
+use crate::remote::kept::{Limiter, Line};
 use crate::remote::powershell::process::{Launch, Limits};
 use crate::remote::powershell::worker::{Greeting, Worker};
 use crate::remote::sanitise::clean_short;
@@ -24,19 +24,24 @@ const ANSWER: u64 = 4 << 10;
 
 /// A connection that is logged in. It ends when this is dropped.
 pub struct Walked {
-    wire: Wire,
-    target: Endpoint,
+    line: Arc<dyn Line>,
+    /// Host and port.
+    at: String,
     limits: Limits,
 }
 
 impl Walked {
+    pub(in crate::remote) fn new(line: Arc<dyn Line>, at: String, limits: Limits) -> Walked {
+        Walked { line, at, limits }
+    }
+
     /// Runs a command line in the login shell. Gives what it says on both outputs, cleaned, as one line.
     ///
     /// # Errors
     /// It could not be started, or said nothing in time.
     pub async fn ask_shell(&self, command: &str, within: Duration) -> Result<String, String> {
         let ask = async {
-            let process = self.wire.start(command.to_owned()).await.map_err(|e| e.to_string())?;
+            let process = self.line.start(command.to_owned()).await.map_err(|e| e.to_string())?;
             drop(process.stdin);
             let (mut out, mut errors) = (Vec::new(), Vec::new());
             let (mut stdout, mut stderr) = (process.stdout.take(ANSWER), process.stderr.take(ANSWER));
@@ -54,8 +59,9 @@ impl Walked {
     /// # Errors
     /// What a person should know.
     pub async fn powershell(&self) -> Result<(Worker, Greeting), Trouble> {
-        let started = Worker::start(&self.wire, &self.limits).await;
-        started.map_err(|why| trouble::once(trouble::powershell(&self.target, &why)))
+        let launch: &dyn Launch = &*self.line;
+        let started = Worker::start(launch, &self.limits).await;
+        started.map_err(|why| trouble::once(trouble::powershell(&self.at, &why)))
     }
 
     /// Ends a process that does not end by itself.
@@ -63,7 +69,7 @@ impl Walked {
     /// # Errors
     /// What the machine said.
     pub async fn kill(&self, pid: u32) -> Result<(), String> {
-        self.wire.kill(pid).await
+        self.line.kill(pid).await
     }
 
     /// Reads a piece of a file over SFTP.
@@ -71,7 +77,7 @@ impl Walked {
     /// # Errors
     /// No SFTP there (`sftp:Refused`), no such file, or the connection is gone.
     pub async fn read(&self, path: &str, max: usize) -> Result<Chunk, Failure> {
-        self.wire.read(path.to_owned(), 0, max).await
+        self.line.read(path.to_owned(), 0, max).await
     }
 
     /// Times and sizes of its PowerShells.
@@ -90,5 +96,5 @@ pub(super) async fn walk(
     legs: mpsc::UnboundedSender<Leg>,
 ) -> Result<Walked, Trouble> {
     let dialled = dial(&config, limiter, &Trail::new(legs)).await.map_err(trouble::once)?;
-    Ok(Walked { wire: dialled.wire, target: config.target, limits: config.limits })
+    Ok(Walked::new(dialled.line, config.target.to_string(), config.limits))
 }

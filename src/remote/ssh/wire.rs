@@ -1,27 +1,21 @@
 //! A handle on a connection: orders to its owner. The connection ends when the last handle is dropped.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::config::Times;
 use super::files::Want;
 use super::login::LoggedIn;
 use super::owner::{Order, Owner};
 use super::socket::StdSocket;
 use crate::core::event::{Failure, FailureKind};
+use crate::remote::kept::{Line, Times};
 use crate::remote::powershell::bootstrap::kill_command;
+use crate::remote::powershell::kill;
 use crate::remote::powershell::process::{Launch, Process, StartError};
-use crate::remote::sanitise::clean_short;
 use crate::remote::{Boxed, Chunk};
 
 const ORDERS: usize = 16;
-/// Ending a process: the longest wait for `taskkill`.
-const KILL: Duration = Duration::from_secs(10);
-/// What `taskkill` says when there is no such process.
-const NO_PROCESS: i32 = 128;
 
 /// Connections to a machine and to those on the way to it.
 #[derive(Clone)]
@@ -47,15 +41,6 @@ impl Wire {
         let (tell, lost) = watch::channel(None);
         tokio::spawn(Owner::new(login.session, socket, times, inbox, tell)?);
         Ok(Wire { orders, lost, _outer: outer })
-    }
-
-    /// Waits for the end of the connection, and says why it came.
-    pub async fn lost(&self) -> String {
-        let mut lost = self.lost.clone();
-        match lost.wait_for(Option::is_some).await {
-            Ok(why) => why.clone().unwrap_or_default(),
-            Err(_) => "it was closed".into(),
-        }
     }
 
     async fn order<T>(
@@ -86,17 +71,33 @@ impl Wire {
     pub async fn tunnel(&self, _host: String, _port: u16) -> Result<StdSocket, StartError> {
         Err(StartError::Refused("jump hosts are not supported on Windows yet; use transport = \"openssh\"".into()))
     }
+}
 
-    /// Reads a piece of a file.
-    pub async fn read(&self, path: String, offset: u64, max: usize) -> Result<Chunk, Failure> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.orders.send(Order::Read(Want { path, offset, max, reply })).await.is_ok();
-        if sent && let Ok(answer) = answer.await {
-            return answer;
-        }
-        let kind = if sent { FailureKind::Indeterminate } else { FailureKind::NotSent };
-        let message = format!("the connection was lost: {}", self.lost().await);
-        Err(Failure { kind, id: None, message, at: None })
+/// Why a connection ended.
+async fn end(mut lost: watch::Receiver<Option<String>>) -> String {
+    match lost.wait_for(Option::is_some).await {
+        Ok(why) => why.clone().unwrap_or_default(),
+        Err(_) => "it was closed".into(),
+    }
+}
+
+impl Line for Wire {
+    fn lost(&self) -> Boxed<String> {
+        Box::pin(end(self.lost.clone()))
+    }
+
+    fn read(&self, path: String, offset: u64, max: usize) -> Boxed<Result<Chunk, Failure>> {
+        let wire = self.clone();
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            let sent = wire.orders.send(Order::Read(Want { path, offset, max, reply })).await.is_ok();
+            if sent && let Ok(answer) = answer.await {
+                return answer;
+            }
+            let kind = if sent { FailureKind::Indeterminate } else { FailureKind::NotSent };
+            let message = format!("the connection was lost: {}", wire.lost().await);
+            Err(Failure { kind, id: None, message, at: None })
+        })
     }
 }
 
@@ -108,31 +109,6 @@ impl Launch for Wire {
 
     fn kill(&self, pid: u32) -> Boxed<Result<(), String>> {
         let wire = self.clone();
-        Box::pin(async move {
-            let run = async {
-                let mut process = wire.exec(kill_command(pid), true).await.map_err(|e| e.to_string())?;
-                drop(process.stdin);
-                let mut said = Vec::new();
-                let (mut out, mut errors) = (vec![0; 2048], vec![0; 2048]);
-                let (n, m) = tokio::join!(process.stdout.read(&mut out), process.stderr.read(&mut errors));
-                said.extend_from_slice(&out[..n.unwrap_or(0)]);
-                said.extend_from_slice(&errors[..m.unwrap_or(0)]);
-                let mut rest = Vec::new();
-                let _ = process.stdout.take(64 << 10).read_to_end(&mut rest).await;
-                let said = clean_short(&String::from_utf8_lossy(&said), 200);
-                match process.ending.await {
-                    Ok(ending) if ending.lost.is_some() => Err(ending.lost.unwrap_or_default()),
-                    Ok(ending) => match ending.code {
-                        None | Some(0 | NO_PROCESS) => Ok(()),
-                        Some(code) => Err(format!("taskkill ended with code {code}: {said}")),
-                    },
-                    Err(_) => Err("the connection was lost".into()),
-                }
-            };
-            match tokio::time::timeout(KILL, run).await {
-                Ok(result) => result,
-                Err(_) => Err(format!("taskkill did not end within {} s", KILL.as_secs())),
-            }
-        })
+        Box::pin(async move { kill::finish(wire.exec(kill_command(pid), true)).await })
     }
 }

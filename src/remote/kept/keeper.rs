@@ -10,14 +10,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::Backoff;
-use super::dial::{Dialled, dial};
 use super::host::{Control, Live, Shared};
-use super::trail::Trail;
-use super::trouble;
-use super::wire::Wire;
+use super::{Dialled, Line, trouble};
 use crate::core::connection::{Connection, Hello, Trouble, TroubleKind};
 use crate::remote::powershell::lane::{self, Means};
 use crate::remote::powershell::orphan::{Ledger, end_orphans};
+use crate::remote::powershell::process::Launch;
 use crate::remote::powershell::worker::{Greeting, StartFailure, Worker};
 use crate::remote::sanitise::clean_short;
 
@@ -99,7 +97,7 @@ impl Keeper {
 
     /// Connects again and again, until it is closed or a person is needed.
     async fn stay_connected(&mut self) -> Next {
-        let times = self.shared.config.times.clone();
+        let times = self.shared.way.times().clone();
         let mut backoff = Backoff::new(&times.backoff);
         let (mut worked_before, mut refusals) = (false, 0);
         loop {
@@ -109,7 +107,7 @@ impl Keeper {
                 Attempt::Failed(trouble) => {
                     let trouble = judge(trouble, worked_before, &mut refusals);
                     let stop = trouble.kind.needs_person();
-                    tracing::info!(host = self.shared.config.name, kind = ?trouble.kind, "{}", trouble.message);
+                    tracing::info!(host = self.shared.way.name(), kind = ?trouble.kind, "{}", trouble.message);
                     self.shared.tell(Connection::Trouble(trouble));
                     if stop {
                         return Next::Rest;
@@ -154,12 +152,12 @@ impl Keeper {
     async fn attempt(&mut self) -> Attempt {
         let (shared, ledger) = (self.shared.clone(), self.ledger.clone());
         let mut attempt = pin!(async {
-            let config = &shared.config;
-            let dialled = dial(config, &shared.limiter, &Trail::default()).await?;
-            let mut first = Worker::start(&dialled.wire, &config.limits)
-                .await
-                .map_err(|failure| trouble::powershell(&config.target, &failure))?;
-            end_orphans(&mut first.0, &ledger, &dialled.wire, &config.limits).await;
+            let way = &shared.way;
+            let dialled = way.clone().dial().await?;
+            let (launch, limits): (&dyn Launch, _) = (&*dialled.line, way.limits());
+            let mut first =
+                Worker::start(launch, limits).await.map_err(|failure| trouble::powershell(&way.at(), &failure))?;
+            end_orphans(&mut first.0, &ledger, launch, limits).await;
             Ok::<_, Trouble>(Up { dialled, first })
         });
         loop {
@@ -179,12 +177,12 @@ impl Keeper {
 
     /// Serves requests over a connection until it ends.
     async fn serve(&mut self, up: Up) -> Over {
-        let Up { dialled: Dialled { wire, via, password }, first } = up;
+        let Up { dialled: Dialled { line, via, second_hop }, first } = up;
         let shared = self.shared.clone();
         let (closing, is_closing) = watch::channel(false);
         let means = Means {
-            launch: Arc::new(wire.clone()),
-            limits: shared.config.limits.clone(),
+            launch: line.clone(),
+            limits: shared.way.limits().clone(),
             ledger: self.ledger.clone(),
             closing: is_closing,
         };
@@ -192,13 +190,13 @@ impl Keeper {
         let present = |greeting: &Greeting| {
             let said = &greeting.hello;
             Connection::Ready(Hello {
-                host: clean_short(said.host.as_deref().unwrap_or(&shared.config.name), 64),
+                host: clean_short(said.host.as_deref().unwrap_or(shared.way.name()), 64),
                 ps: clean_short(&said.ps, 64),
                 language: clean_short(&said.lang, 64),
                 pid: said.pid,
                 skew_ms: greeting.skew_ms,
                 via: via.clone(),
-                second_hop: password,
+                second_hop,
             })
         };
         let (greetings, mut greeted) = watch::channel(greeting);
@@ -206,8 +204,8 @@ impl Keeper {
         let (slow, slow_jobs) = mpsc::channel(lane::QUEUE);
         let mut quick_lane = tokio::spawn(lane::quick(means.clone(), quick_jobs, first, greetings));
         let slow_lane = tokio::spawn(lane::slow(means, slow_jobs));
-        shared.set_live(Some(Live { quick, slow, wire: wire.clone() }));
-        tracing::info!(host = shared.config.name, via, "connected");
+        shared.set_live(Some(Live { quick, slow, line: line.clone() }));
+        tracing::info!(host = shared.way.name(), via, "connected");
         // A new worker has another process id, which belongs into the journal.
         let tell = async {
             loop {
@@ -219,7 +217,7 @@ impl Keeper {
         };
         let over = tokio::select! {
             biased;
-            over = self.until_over(&wire, &mut quick_lane) => over,
+            over = self.until_over(&*line, &mut quick_lane) => over,
             over = tell => over,
         };
 
@@ -227,7 +225,7 @@ impl Keeper {
         if let Over::Close(_) = &over {
             closing.send_replace(true);
         }
-        drop(wire);
+        drop(line);
         let lanes = async {
             if !quick_lane.is_finished() {
                 let _ = (&mut quick_lane).await;
@@ -239,16 +237,16 @@ impl Keeper {
     }
 
     fn lose(&self, trouble: Trouble) -> Over {
-        tracing::info!(host = self.shared.config.name, kind = ?trouble.kind, "{}", trouble.message);
+        tracing::info!(host = self.shared.way.name(), kind = ?trouble.kind, "{}", trouble.message);
         self.shared.set_live(None);
         self.shared.tell(Connection::Trouble(trouble));
         Over::Lost
     }
 
-    async fn until_over(&mut self, wire: &Wire, quick: &mut JoinHandle<Result<(), StartFailure>>) -> Over {
-        let at = self.shared.config.target.clone();
-        let mut lost = pin!(wire.lost());
-        let mut aged = pin!(sleep(self.shared.config.times.recycle));
+    async fn until_over(&mut self, line: &dyn Line, quick: &mut JoinHandle<Result<(), StartFailure>>) -> Over {
+        let at = self.shared.way.at();
+        let mut lost = pin!(line.lost());
+        let mut aged = pin!(sleep(self.shared.way.times().recycle));
         loop {
             tokio::select! {
                 why = &mut lost => return self.lose(trouble::lost(&at, &why)),

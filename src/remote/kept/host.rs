@@ -1,4 +1,4 @@
-//! A machine over SSH as its callers see it; `keeper` does what it takes.
+//! A machine as its callers see it; `keeper` does what it takes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,19 +7,16 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-use super::config::SshConfig;
 use super::keeper::Keeper;
-use super::limiter::Limiter;
-use super::runtime::Thread;
-use super::wire::Wire;
+use super::{Line, Thread, Way};
 use crate::core::connection::Connection;
 use crate::core::event::{Failure, FailureKind};
 use crate::remote::powershell::lane::Job;
 use crate::remote::sanitise::clean_short;
 use crate::remote::{Boxed, Chunk, Host, Reply, Request, Said};
 
-/// A `Host` over SSH. Made by `SshRuntime::host`; the connection ends when it is dropped.
-pub struct SshHost {
+/// A `Host` that is kept connected. The connection ends when it is dropped.
+pub struct KeptHost {
     shared: Arc<Shared>,
     control: mpsc::Sender<Control>,
     /// Where the connection lives.
@@ -32,8 +29,7 @@ pub(super) enum Control {
 }
 
 pub(super) struct Shared {
-    pub config: SshConfig,
-    pub limiter: Arc<Limiter>,
+    pub way: Arc<dyn Way>,
     pub connection: watch::Sender<Connection>,
     live: Mutex<Option<Live>>,
     /// Requests and reads under way.
@@ -45,7 +41,7 @@ pub(super) struct Shared {
 pub(super) struct Live {
     pub quick: mpsc::Sender<Job>,
     pub slow: mpsc::Sender<Job>,
-    pub wire: Wire,
+    pub line: Arc<dyn Line>,
 }
 
 /// Counts a request as long as it is under way.
@@ -64,22 +60,22 @@ impl Drop for Busy {
     }
 }
 
-impl SshHost {
-    pub(super) fn new(config: SshConfig, limiter: Arc<Limiter>, thread: Arc<Thread>) -> SshHost {
+impl KeptHost {
+    /// It connects when it is opened.
+    pub fn new(way: Arc<dyn Way>, thread: Arc<Thread>) -> KeptHost {
         let (control, orders) = mpsc::channel(8);
         let shared = Arc::new(Shared {
-            config,
-            limiter,
+            way,
             connection: watch::Sender::new(Connection::Idle),
             live: Mutex::new(None),
             busy: AtomicUsize::new(0),
         });
         thread.spawn(Keeper::new(shared.clone(), orders).keep());
-        SshHost { shared, control, _thread: thread }
+        KeptHost { shared, control, _thread: thread }
     }
 }
 
-impl Host for SshHost {
+impl Host for KeptHost {
     fn open(&self) {
         // From now on requests wait for it.
         self.shared.connection.send_if_modified(|now| {
@@ -112,7 +108,7 @@ impl Host for SshHost {
             };
             let name = request.name.clone();
             let lane = if request.slow { live.slow } else { live.quick };
-            drop(live.wire);
+            drop(live.line);
             let (reply, answer) = oneshot::channel();
             if lane.send(Job { request, said, reply }).await.is_err() {
                 return fail("the connection was lost");
@@ -120,7 +116,7 @@ impl Host for SshHost {
             drop(lane);
             let reply = answer.await.unwrap_or_else(|_| fail("the connection was closed"));
             let failed = reply.end.as_ref().err().map(|f| f.message.as_str());
-            tracing::debug!(host = shared.config.name, script = name, took = ?reply.took, failed, "ran");
+            tracing::debug!(host = shared.way.name(), script = name, took = ?reply.took, failed, "ran");
             reply
         })
     }
@@ -129,8 +125,8 @@ impl Host for SshHost {
         let (shared, path) = (self.shared.clone(), path.to_owned());
         Box::pin(async move {
             let _busy = Busy::new(&shared);
-            let live = shared.live_within(shared.config.times.file).await.map_err(|why| not_sent(&why))?;
-            live.wire.read(path, offset, max).await
+            let live = shared.live_within(shared.way.times().file).await.map_err(|why| not_sent(&why))?;
+            live.line.read(path, offset, max).await
         })
     }
 
