@@ -327,7 +327,9 @@ impl World {
                 let connection = self.decider.state().connection(&node).clone();
                 Observation::Connection { node, connection }
             }
-            Effect::Tail { source, node, .. } => Observation::Tailed { source, node, next: None },
+            Effect::Tail { source, node, .. } | Effect::Follow { source, node, .. } => {
+                Observation::Tailed { source, node, next: None }
+            }
         };
         let turn = self.decider.observe(observation, self.now);
         self.took(turn);

@@ -90,6 +90,7 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
 
     let run = run_folder(&lab.folder().join("state"));
     once_each(&run);
+    the_task_was_followed(&run);
     let mut t = nodelift(&lab, &["replay", "--paused", &run.display().to_string()]);
     t.shows("REPLAY paused");
     t.press(">");
@@ -138,6 +139,14 @@ fn once_each(run: &Path) {
     assert_eq!(count(|e| matches!(e, Event::StartIntended { .. })), 1);
     assert_eq!(count(|e| matches!(e, Event::StepIntended { step, .. } if step == "cau-run")), 1);
     assert_eq!(count(|e| matches!(e, Event::CommitIntended { .. })), 2);
+}
+
+/// What the detached task said came over SFTP, as it was written.
+fn the_task_was_followed(run: &Path) {
+    let kept = std::fs::read_dir(run.join("raw")).expect("a folder").flatten().map(|f| f.path());
+    let log = kept.filter(|p| p.extension().is_some_and(|e| e == "log"));
+    let log = log.max().map(|p| std::fs::read_to_string(p).expect("readable")).unwrap_or_default();
+    assert!(log.starts_with('\u{feff}') && log.contains("limit MaxFailedNodes = 0\r\n"), "{log:?}");
 }
 
 /// A frame without what tells a replay from a run: the footer, and the header's mark in the middle.

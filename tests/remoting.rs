@@ -92,7 +92,9 @@ async fn ask(host: &dyn Host, request: Request) -> Result<Json, nodelift::core::
 
 #[tokio::test(start_paused = true)]
 async fn it_answers_as_a_machine_does_that_is_reached_directly() {
-    let site = site(|w| w["machines"][NODE]["files"] = json!({"C:\\Windows\\notes.txt": {"text": "hello there"}}));
+    let site = site(
+        |w| w["machines"][NODE]["files"] = json!({"C:\\Windows\\notes.txt": {"text": "hello there"}, "C:\\long.log": {"text": "0123456789".repeat(20_000)}}),
+    );
     let host = host(&site, None);
     host.open();
     let hello = ready(&host).await;
@@ -102,6 +104,10 @@ async fn it_answers_as_a_machine_does_that_is_reached_directly() {
     assert_eq!((&who["computer"], &who["text"]), (&json!(NODE), &json!("za\u{17c} 'x'")));
     let piece = host.read_file("C:\\Windows\\notes.txt", 6, 3).await.expect("it is there");
     assert_eq!((piece.bytes.as_slice(), piece.size), (b"the".as_slice(), 11));
+    // More than one answer holds.
+    let long = host.read_file("C:\\long.log", 7, 150_000).await.expect("it is there");
+    assert_eq!((long.bytes.len(), long.size, &long.bytes[..3]), (150_000, 200_000, b"789".as_slice()));
+    assert_eq!(long.bytes[149_999], b'6');
     let missing = host.read_file("C:\\no.txt", 0, 3).await.expect_err("it is not there");
     assert_eq!(missing.kind, FailureKind::Threw);
     assert!(missing.id.is_some_and(|id| id.starts_with("PathNotFound")));

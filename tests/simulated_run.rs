@@ -135,6 +135,11 @@ impl Pump {
                 self.hosts[node].open();
                 continue;
             }
+            if let Effect::Follow { source, node, .. } = effect {
+                // Nobody reads logs here.
+                let _ = self.outbox.try_send(Observation::Tailed { source, node, next: None });
+                continue;
+            }
             self.asked += 1;
             let (node, request) = self.request(&effect);
             let (host, out) = (self.hosts[&node].clone(), self.outbox.clone());
@@ -159,7 +164,7 @@ impl Pump {
             }
         };
         match effect {
-            Effect::Connect { .. } => unreachable!("it asks for nothing"),
+            Effect::Connect { .. } | Effect::Follow { .. } => unreachable!("it runs no script"),
             Effect::Read { node, script: s, .. } | Effect::Run { node, script: s, .. } => {
                 (node.clone(), script(s, node))
             }
@@ -226,7 +231,7 @@ fn observation(effect: Effect, reply: Reply) -> Observation {
         Err(failure) => Answer::Failed(failure),
     };
     match effect {
-        Effect::Connect { .. } => unreachable!("it is answered by nothing"),
+        Effect::Connect { .. } | Effect::Follow { .. } => unreachable!("it is answered by nothing"),
         Effect::Read { key, attempt, node, .. } => Observation::Read { key, attempt, node, took_ms, answer },
         Effect::Run { op, .. } => Observation::Ran { op, took_ms, answer },
         Effect::Detach { op, .. } => Observation::Detached { op, took_ms, answer },

@@ -173,6 +173,23 @@ async fn a_script_that_hangs_is_killed() {
 }
 
 #[tokio::test]
+async fn behind_two_that_hang_nothing_waits_for_its_own_time_out() {
+    let bench = Bench::new(limits()).await;
+    let hanging = || Request { timeout: Duration::from_millis(300), ..request("hang") };
+    let answers: Vec<_> = (0..20).map(|_| bench.send(hanging())).collect();
+    let mut messages = Vec::new();
+    for (answer, _lines) in answers {
+        let reply = within(answer).await.expect("a reply");
+        assert_eq!(kind(&reply), Some(FailureKind::TimedOut));
+        messages.push(message(&reply));
+    }
+    assert!(messages[..2].iter().all(|m| m.contains("was stopped")), "{messages:?}");
+    assert!(messages[2..].iter().all(|m| m.starts_with("not sent: 2 scripts in a row")), "{messages:?}");
+    assert_eq!(bench.machine.log().matches("taskkill").count(), 2);
+    assert_eq!(bench.run("echo 2").await.results, [json!(2)], "what comes later is tried again");
+}
+
+#[tokio::test]
 async fn a_script_that_cannot_be_killed_may_run_on() {
     let bench = Bench::new(Limits { kill_grace: Duration::from_millis(300), ..limits() }).await;
     bench.machine.set_mode("unkillable");

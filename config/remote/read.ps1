@@ -1,5 +1,5 @@
 # Reads a piece of a file: its bytes as numbers. ConstrainedLanguage has no base64 and no streams: there everything before the
-# piece is read too, so only the first 16 MB of a file can be had.
+# piece is read too, so only the first 8 MB of a file can be had.
 Set-StrictMode -Version Latest
 $file = Get-Item -LiteralPath $arg.path -Force -ErrorAction Stop
 $size = [int64]$file.Length
@@ -17,13 +17,19 @@ if ($count -gt 0) {
       $count = $stream.Read($buffer, 0, [int]$count)
     }
     finally { $stream.Dispose() }
-    $bytes = @($buffer | Select-Object -First $count)
+    if ($count -eq $buffer.Length) { $bytes = $buffer } elseif ($count -gt 0) { $bytes = $buffer[0..($count - 1)] }
   }
-  elseif ($offset + $count -gt 16777216) { throw 'read:TooFar' }
+  elseif ($offset + $count -gt 8388608) { throw 'read:TooFar: under ConstrainedLanguage only the first 8 MB of a file can be read by remoting' }
   else {
-    $p = @{ LiteralPath = $arg.path; TotalCount = $offset + $count; ErrorAction = 'Stop' }
+    $p = @{ LiteralPath = $arg.path; TotalCount = $offset + $count; ReadCount = 4096; ErrorAction = 'Stop' }
     if ($PSVersionTable.PSVersion.Major -ge 6) { $p['AsByteStream'] = $true } else { $p['Encoding'] = 'Byte' }
-    $bytes = @(Get-Content @p | Select-Object -Skip $offset)
+    $end = 0
+    $bytes = @(Get-Content @p | ForEach-Object {
+      $block = @($_)
+      $start = $end
+      $end += $block.Count
+      if ($start -ge $offset) { $block } elseif ($end -gt $offset) { $block[($offset - $start)..($block.Count - 1)] }
+    })
   }
 }
 @{ size = $size; bytes = ($bytes -join ' ') }

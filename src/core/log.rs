@@ -9,6 +9,8 @@ use super::name::NodeName;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
+    /// Only in the machine's own log: there are thousands.
+    Trace,
     Debug,
     Info,
     Warning,
@@ -29,6 +31,7 @@ impl Level {
     /// The word in a file and on the screen.
     pub fn word(self) -> &'static str {
         match self {
+            Level::Trace => "trace",
             Level::Debug => "debug",
             Level::Info => "info",
             Level::Warning => "warning",
@@ -38,7 +41,9 @@ impl Level {
 
     /// The level of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Level::Debug, Level::Info, Level::Warning, Level::Error].into_iter().find(|l| l.word() == word)
+        [Level::Trace, Level::Debug, Level::Info, Level::Warning, Level::Error]
+            .into_iter()
+            .find(|l| l.word() == word)
     }
 }
 
@@ -53,6 +58,33 @@ pub struct LogLine {
     pub source: String,
     pub level: Level,
     pub text: String,
+}
+
+/// How the lines of a followed file are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// A line is a line.
+    #[default]
+    Text,
+    /// Windows Setup: `2025-06-14 08:12:03, Info  [0x090008] PANTHR text` (in-place-upgrade 4.5).
+    Setup,
+}
+
+impl LogFormat {
+    /// Level and text of a line.
+    pub fn read(self, line: &str) -> (Level, &str) {
+        let stamped = |l: &str| l.as_bytes().first().is_some_and(u8::is_ascii_digit);
+        let Some((_, rest)) = line.split_once(", ").filter(|_| self == LogFormat::Setup && stamped(line)) else {
+            return (if self == LogFormat::Setup { Level::Trace } else { Level::Info }, line);
+        };
+        let level = match rest.split_whitespace().next() {
+            Some("Error" | "Fatal") => Level::Error,
+            Some("Warning") => Level::Warning,
+            _ => Level::Trace,
+        };
+        (level, rest)
+    }
 }
 
 /// Which log: one machine's, the run's own, or all merged in the order they came.

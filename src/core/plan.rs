@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::log::LogFormat;
 use super::name::NodeName;
 
 /// Everything a run needs to know, resolved and frozen.
@@ -378,10 +379,19 @@ pub struct LogSource {
     pub id: String,
     pub title: String,
     pub on: Place,
-    /// Answers `{ lines: [{ at, level, text }], next }`; gets `after`, the `next` of the last answer.
-    pub script: ScriptId,
+    pub from: LogFrom,
     /// Seconds between reads while a run is on.
     pub every: u64,
+}
+
+/// Where the lines of a log come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFrom {
+    /// It answers `{ lines: [{ at, level, text }], next }`; gets `after`, the `next` of the last answer.
+    Script(ScriptId),
+    /// A file on the machine, followed by its offset.
+    File { path: String, format: LogFormat },
 }
 
 /// Arguments that a script may ask for beside the settings of its runbook.

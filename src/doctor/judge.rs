@@ -165,7 +165,7 @@ pub fn files(read: &Result<Chunk, Failure>) -> Finding {
 /// Over a remoting session.
 pub fn files_by_remoting(read: &Result<Chunk, Failure>) -> Finding {
     match read {
-        Ok(_) => Finding::passed("read in pieces over remoting, which is slow: 64 kB at a time"),
+        Ok(_) => Finding::passed("read in pieces over remoting, which is slower than SFTP"),
         // Whoever says that there is no such file has looked.
         Err(f) if f.kind == FailureKind::Threw => Finding::passed("looked for over remoting"),
         Err(f) => script_failed(f),

@@ -69,6 +69,7 @@ pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> St
         setup.epoch,
         observed,
         say,
+        setup.folder.as_ref().map(RunFolder::raw),
     );
     let mut engine = Engine::new(setup, executor.clone());
     let mut durable = engine.journal.durable();

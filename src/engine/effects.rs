@@ -1,17 +1,19 @@
 //! Effects are carried out: each in a task of its own, its answer comes back as an observation.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::follow::Follower;
 use super::vault::Vault;
-use crate::core::decide::{Effect, Observation};
+use crate::core::decide::{Effect, Followed, Observation};
 use crate::core::event::{Answer, Failure, FailureKind};
-use crate::core::log::{Level, LogLine};
+use crate::core::log::{Level, LogFormat, LogLine};
 use crate::core::name::NodeName;
 use crate::core::plan::{Plan, SECRET_MARK};
 use crate::core::view::{LogView, OpView};
@@ -36,6 +38,9 @@ struct Inner {
     epoch: u64,
     observations: mpsc::Sender<Observation>,
     lines: mpsc::Sender<LogLine>,
+    /// Where followed files are kept as they came.
+    raw: Option<PathBuf>,
+    followers: Mutex<BTreeMap<(NodeName, String), Follower>>,
 }
 
 impl Executor {
@@ -49,8 +54,10 @@ impl Executor {
         epoch: u64,
         observations: mpsc::Sender<Observation>,
         lines: mpsc::Sender<LogLine>,
+        raw: Option<PathBuf>,
     ) -> Self {
-        Self(Arc::new(Inner { plan, hosts, vault, clock, run_id, epoch, observations, lines }))
+        let followers = Mutex::default();
+        Self(Arc::new(Inner { plan, hosts, vault, clock, run_id, epoch, observations, lines, raw, followers }))
     }
 
     /// Starts every connection and reports each as it changes.
@@ -141,7 +148,36 @@ impl Inner {
                 };
                 Observation::Tailed { source, node, next }
             }
+            Effect::Follow { source, node, file } => {
+                self.follow(&source, &node, file).await;
+                Observation::Tailed { source, node, next: None }
+            }
         })
+    }
+
+    /// Adds what is new in a file to the machine's log. One that is not there has nothing to say yet.
+    async fn follow(&self, source: &str, node: &NodeName, file: Followed) {
+        let Some(host) = self.hosts.get(node) else { return };
+        let (path, format, name) = match file {
+            Followed::File { path, format } => (path, format, source.to_owned()),
+            Followed::Operation(op) => {
+                (detached::log_path(&self.run_id, op.as_str()), LogFormat::Text, op.as_str().to_owned())
+            }
+        };
+        // Each file is looked at by one at a time: it is taken out meanwhile.
+        let key = (node.clone(), path.clone());
+        let known = self.followers.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let mut follower = known.unwrap_or_else(|| Follower::open(self.raw.as_ref(), node, &name));
+        match follower.look(host.as_ref(), &path, &self.vault).await {
+            Ok(lines) => {
+                for text in lines {
+                    let (level, text) = format.read(&text);
+                    self.line(node, source, level, text.to_owned()).await;
+                }
+            }
+            Err(e) => tracing::debug!(%node, path, "not followed: {}", e.message),
+        }
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner).insert(key, follower);
     }
 
     fn request(&self, script: &str, node: &NodeName, slow: bool) -> Option<Request> {

@@ -3,6 +3,7 @@
 mod clock;
 mod driver;
 mod effects;
+mod follow;
 mod narrate;
 mod replay;
 mod vault;

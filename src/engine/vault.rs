@@ -1,5 +1,6 @@
 //! Secrets: put into a request at the last moment, taken out of everything that is written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -43,6 +44,17 @@ impl Vault {
                 if text.contains(secret) { text.replace(secret, "••••••") } else { text }
             },
         )
+    }
+
+    /// The bytes without any secret: as many stars as it has bytes.
+    pub fn redact_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut out = Cow::Borrowed(bytes);
+        for secret in self.0.values().map(|s| s.expose_secret().as_bytes()).filter(|s| s.len() >= SHORTEST) {
+            while let Some(at) = out.windows(secret.len()).position(|w| w == secret) {
+                out.to_mut()[at..at + secret.len()].fill(b'*');
+            }
+        }
+        out
     }
 
     /// The record without any secret, keys and values alike.

@@ -50,6 +50,11 @@ impl RunFolder {
         self.path.join("journal")
     }
 
+    /// Where followed files are kept as they were, with what is known of each.
+    pub fn raw(&self) -> PathBuf {
+        self.path.join("raw")
+    }
+
     /// Where the logs lie.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")

@@ -66,12 +66,14 @@ impl Logs {
         let mut order = Vec::new();
         for (node, file) in &logs.files {
             for i in 0..file.len() {
-                let number = file.line(i).and_then(|l| parse(node, &l)).map(|(n, _)| n);
-                order.push((number, node.clone(), i as u32));
+                let known = file.line(i).and_then(|l| parse(node, &l));
+                logs.next = logs.next.max(known.as_ref().map_or(0, |(n, _)| n + 1));
+                if known.as_ref().is_none_or(|(_, l)| l.level != Level::Trace) {
+                    order.push((known.map(|(n, _)| n), node.clone(), i as u32));
+                }
             }
         }
         order.sort_by_key(|(number, _, i)| (*number, *i));
-        logs.next = order.last().and_then(|(n, ..)| *n).map_or(0, |n| n + 1);
         logs.merged = order.into_iter().map(|(_, node, i)| (node, i)).collect();
         Ok(logs)
     }
@@ -91,7 +93,9 @@ impl Logs {
         let number = file.len() as u32;
         file.add(&format!("{}\t{}\t{}\t{}\t{}", line.at, self.next, line.level.word(), line.source, line.text))?;
         self.next += 1;
-        self.merged.push((line.node.clone(), number));
+        if line.level != Level::Trace {
+            self.merged.push((line.node.clone(), number));
+        }
         Ok(())
     }
 

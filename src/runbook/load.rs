@@ -15,8 +15,8 @@ use super::schema::{
 };
 use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
 use crate::core::plan::{
-    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, Fix, LogSource, Place, Probe, Proof, RunbookInfo, SECRETS,
-    Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
+    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, Fix, LogFrom, LogSource, Place, Probe, Proof, RunbookInfo,
+    SECRETS, Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
 };
 
 /// Seconds a script may take where its table does not say (powershell-over-ssh 15).
@@ -441,8 +441,16 @@ impl Loader<'_> {
     }
 
     fn log(&mut self, at: &At, t: &LogTable) -> Option<LogSource> {
-        let script = self.script(at, &t.script, &[], t.timeout)?;
+        let from = match (&t.script, &t.file) {
+            (Some(script), None) => LogFrom::Script(self.script(at, script, &[], t.timeout)?),
+            (None, Some(path)) => LogFrom::File { path: path.get_ref().clone(), format: t.format },
+            _ => {
+                let message = "a log comes from a `script` or from a `file`".to_owned();
+                self.say(at, &t.id, message, Some("name one of them".into()));
+                return None;
+            }
+        };
         let id = t.id.get_ref().clone();
-        Some(LogSource { id, title: t.title.clone(), on: t.on, script, every: t.every.max(1) })
+        Some(LogSource { id, title: t.title.clone(), on: t.on, from, every: t.every.max(1) })
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use toml::Spanned;
 
+use crate::core::log::LogFormat;
 use crate::core::plan::{Class, Mode, Moment, Place, Scope, Severity, Stage, StepKind, Tier};
 
 /// A text that an error may have to point at.
@@ -204,7 +205,10 @@ pub struct LogTable {
     pub id: Word,
     pub title: String,
     pub on: Place,
-    pub script: Word,
+    pub script: Option<Word>,
+    pub file: Option<Word>,
+    #[serde(default)]
+    pub format: LogFormat,
     pub every: u64,
     pub timeout: Option<u64>,
 }

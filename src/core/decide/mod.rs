@@ -19,6 +19,7 @@ use super::command::{Command, Refusal, allowed};
 use super::connection::Connection;
 use super::event::{Answer, ENGINE, Event, Failure, ReadKey, Stamped};
 use super::judge::Judge;
+use super::log::LogFormat;
 use super::name::{NodeName, OpId};
 use super::plan::ScriptId;
 use super::state::State;
@@ -37,8 +38,21 @@ pub enum Effect {
     Detach { op: OpId, node: NodeName, script: ScriptId },
     /// Look what became of a detached operation.
     Observe { op: OpId, node: NodeName },
-    /// Read new lines of a log.
+    /// Read new lines of a log by a script.
     Tail { source: String, node: NodeName, script: ScriptId, after: Json },
+    /// Read what is new in a file. Whoever carries it out keeps the offset.
+    Follow { source: String, node: NodeName, file: Followed },
+}
+
+/// A file on a machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Followed {
+    File {
+        path: String,
+        format: LogFormat,
+    },
+    /// What a detached operation says.
+    Operation(OpId),
 }
 
 /// What the outside says.
@@ -69,7 +83,7 @@ pub enum Observation {
         op: OpId,
         answer: Result<OpView, Failure>,
     },
-    /// `next` is where the following read goes on; absent where this one failed.
+    /// `next` is where the following read goes on; absent where this one failed, and for a file.
     Tailed {
         source: String,
         node: NodeName,

@@ -3,14 +3,19 @@
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::{Decider, Effect, Poll, Pulse, Turn, after};
+use super::{Decider, Effect, Followed, Poll, Pulse, Turn, after};
 use crate::core::event::{Answer, ENGINE, Event, ReadKey};
-use crate::core::name::NodeName;
+use crate::core::name::{NodeName, OpId};
+use crate::core::plan::{LogFrom, LogSource};
 use crate::core::run::Phase;
 use crate::core::view::{ClusterView, DriverReport, DriverView, HostView, StorageView};
 
 /// Bytes that must have been copied before a sample of the storage repair is worth a record.
 const SAMPLE_BYTES: u64 = 1 << 30;
+
+/// Source of the lines that a detached operation says, and the seconds between two looks at them.
+const TASK: &str = "task";
+const TASK_EVERY: u64 = 10;
 
 impl Decider {
     pub(super) fn host_key(&self, node: &NodeName) -> ReadKey {
@@ -106,25 +111,50 @@ impl Decider {
             return;
         }
         let plan = self.state.plan.clone();
-        for source in &plan.logs {
-            for key in self.keys_of_log(source.on) {
-                if !self.state.connection(&key).is_ready() {
-                    continue;
-                }
-                let tail = self.live.tails.entry((source.id.clone(), key.clone())).or_default();
-                if tail.in_flight || tail.last.is_some_and(|l| after(l, source.every) > now) {
-                    continue;
-                }
-                tail.in_flight = true;
-                tail.last = Some(now);
-                turn.effects.push(Effect::Tail {
-                    source: source.id.clone(),
-                    node: key,
-                    script: source.script.clone(),
-                    after: tail.after.clone(),
+        for log in &plan.logs {
+            for node in self.keys_of_log(log.on).into_iter().filter(|n| self.is_read(log, n)).collect::<Vec<_>>() {
+                let source = log.id.clone();
+                let Some(after) = self.tail_due(&source, &node, log.every, now) else { continue };
+                turn.effects.push(match &log.from {
+                    LogFrom::Script(script) => Effect::Tail { source, node, script: script.clone(), after },
+                    LogFrom::File { path, format } => {
+                        let file = Followed::File { path: path.clone(), format: *format };
+                        Effect::Follow { source, node, file }
+                    }
                 });
             }
         }
+        if let Some((op, node)) = self.task()
+            && self.tail_due(TASK, &node, TASK_EVERY, now).is_some()
+        {
+            turn.effects.push(Effect::Follow { source: TASK.to_owned(), node, file: Followed::Operation(op) });
+        }
+    }
+
+    /// A file on a node is of interest while the node is in work.
+    fn is_read(&self, log: &LogSource, node: &NodeName) -> bool {
+        matches!(log.from, LogFrom::Script(_)) || self.state.unit(node).is_none_or(|u| u.state.in_work())
+    }
+
+    /// The detached operation that was started last, and its machine.
+    fn task(&self) -> Option<(OpId, NodeName)> {
+        let steps = self.state.run.iter().flat_map(|r| r.steps.values());
+        let started = steps.filter(|s| s.started_at.is_some() && s.op.is_some()).max_by_key(|s| s.intended_at)?;
+        Some((started.op.clone()?, started.node.clone()?))
+    }
+
+    /// Where a log goes on, where it is time to read it; it is then under way.
+    fn tail_due(&mut self, source: &str, node: &NodeName, every: u64, now: Timestamp) -> Option<Json> {
+        if !self.state.connection(node).is_ready() {
+            return None;
+        }
+        let tail = self.live.tails.entry((source.to_owned(), node.clone())).or_default();
+        if tail.in_flight || tail.last.is_some_and(|l| after(l, every) > now) {
+            return None;
+        }
+        tail.in_flight = true;
+        tail.last = Some(now);
+        Some(tail.after.clone())
     }
 
     fn keys_of_log(&self, place: crate::core::plan::Place) -> Vec<NodeName> {
@@ -149,12 +179,16 @@ impl Decider {
                 _ => Some(now),
             }
         });
-        let every: std::collections::BTreeMap<&str, u64> =
-            self.state.plan.logs.iter().map(|l| (l.id.as_str(), l.every)).collect();
+        let task = self.task();
         let tails = self.live.tails.iter().filter_map(|((source, node), tail)| {
             let ready = self.state.connection(node).is_ready() && !tail.in_flight;
             let on = self.state.run.is_some() && !self.state.phase.is_terminal();
-            (ready && on).then(|| after(tail.last.unwrap_or(now), *every.get(source.as_str()).unwrap_or(&30)))
+            let every = match self.state.plan.logs.iter().find(|l| l.id == *source) {
+                Some(log) if self.is_read(log, node) => log.every,
+                Some(_) => return None,
+                None => task.as_ref().filter(|(_, n)| n == node).map(|_| TASK_EVERY)?,
+            };
+            (ready && on).then(|| after(tail.last.unwrap_or(now), every))
         });
         polls.chain(tails).chain(self.next_observation()).min()
     }

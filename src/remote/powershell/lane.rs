@@ -14,6 +14,9 @@ use crate::remote::{Reply, Request, Said};
 
 /// Requests that may wait in front of one worker.
 pub const QUEUE: usize = 64;
+/// Scripts in a row without an end, after which what waits behind them is not tried: a machine that hangs would take the
+/// time-out of each.
+const HANGS: u32 = 2;
 
 /// A request on its way. Its script is stopped when the receiver of `reply` is dropped.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub async fn quick(
     greetings: watch::Sender<Greeting>,
 ) -> Result<(), StartFailure> {
     let running = Running::new(&greetings.borrow());
-    let mut crew = Crew { means, worker: Some((first, running)), greetings: Some(greetings) };
+    let mut crew = Crew { means, overdue: 0, worker: Some((first, running)), greetings: Some(greetings) };
     let result = crew.serve_always(&mut jobs).await;
     crew.refuse_all(jobs, result.as_ref().err());
     crew.end().await;
@@ -55,7 +58,7 @@ pub async fn quick(
 /// Serves requests until all senders are gone; the worker is started by the first one and ends when idle for long. A worker
 /// that does not come up is the failure of that one request.
 pub async fn slow(means: Means, mut jobs: mpsc::Receiver<Job>) {
-    let mut crew = Crew { means, worker: None, greetings: None };
+    let mut crew = Crew { means, overdue: 0, worker: None, greetings: None };
     crew.serve_at_times(&mut jobs).await;
     crew.refuse_all(jobs, None);
     crew.end().await;
@@ -63,6 +66,8 @@ pub async fn slow(means: Means, mut jobs: mpsc::Receiver<Job>) {
 
 struct Crew {
     means: Means,
+    /// Scripts in a row that did not end in time.
+    overdue: u32,
     worker: Option<(Worker, Running)>,
     greetings: Option<watch::Sender<Greeting>>,
 }
@@ -81,6 +86,7 @@ impl Crew {
             };
             let Some(job) = job else { return Ok(()) };
             self.serve(job).await?;
+            self.give_up(jobs);
         }
     }
 
@@ -106,6 +112,20 @@ impl Crew {
             };
             let Some(job) = job else { return };
             let _ = self.serve(job).await;
+            self.give_up(jobs);
+        }
+    }
+
+    /// Answers everything that waits on a machine that hangs; what comes later is tried again.
+    fn give_up(&mut self, jobs: &mut mpsc::Receiver<Job>) {
+        if self.overdue < HANGS {
+            return;
+        }
+        self.overdue = 0;
+        while let Ok(job) = jobs.try_recv() {
+            let message = format!("not sent: {HANGS} scripts in a row before it did not end in time");
+            let end = Err(failure(FailureKind::TimedOut, message));
+            let _ = job.reply.send(Reply { results: Vec::new(), end, took: Duration::ZERO });
         }
     }
 
@@ -154,6 +174,7 @@ impl Crew {
             let reply = |results, end| Reply { results, end, took: started.elapsed() };
             let reply = match outcome {
                 Outcome::Done(answer) => {
+                    self.overdue = 0;
                     self.means.ledger.ended(running);
                     answer
                 }
@@ -165,6 +186,7 @@ impl Crew {
                     answer
                 }
                 Outcome::Overdue(results) => {
+                    self.overdue += 1;
                     let after = format!("did not end within {} s", job.request.timeout.as_secs_f32());
                     reply(results, Err(self.stop(&after, FailureKind::TimedOut).await))
                 }

@@ -91,13 +91,22 @@ impl Host for RemotingHost {
 
     fn read_file(&self, path: &str, offset: u64, max: usize) -> Boxed<Result<Chunk, Failure>> {
         let shared = self.shared.clone();
-        let args = json!({ "path": path, "offset": offset, "max": max.min(PIECE) });
+        let path = path.to_owned();
         Box::pin(async move {
-            let timeout = shared.config.times.file;
-            let request =
-                Request { name: READ.name.to_owned(), script: READ.text.into(), args, timeout, slow: false };
-            let (said, _) = mpsc::channel(1);
-            chunk(&shared.run(request, said).await.record()?)
+            let mut whole = shared.piece(&path, offset, max).await?;
+            // One answer holds less than what may be asked for.
+            loop {
+                let next = offset + whole.bytes.len() as u64;
+                let room = max.saturating_sub(whole.bytes.len());
+                if room == 0 || next >= whole.size {
+                    return Ok(whole);
+                }
+                let more = shared.piece(&path, next, room).await?;
+                if more.bytes.is_empty() || more.size < whole.size {
+                    return Ok(whole);
+                }
+                whole.bytes.extend(more.bytes);
+            }
         })
     }
 
@@ -143,6 +152,19 @@ impl Shared {
             self.look.notify_one();
         }
         heard.reply
+    }
+
+    /// A piece of a file, as much as one answer holds.
+    async fn piece(&self, path: &str, offset: u64, max: usize) -> Result<Chunk, Failure> {
+        let request = Request {
+            name: READ.name.to_owned(),
+            script: READ.text.into(),
+            args: json!({ "path": path, "offset": offset, "max": max.min(PIECE) }),
+            timeout: self.config.times.file,
+            slow: false,
+        };
+        let (said, _) = mpsc::channel(1);
+        chunk(&self.run(request, said).await.record()?)
     }
 
     /// Sends a request whatever the state of the connection.

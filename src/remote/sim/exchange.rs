@@ -334,7 +334,7 @@ impl Run<'_> {
             "restart" => self.world.start_restart(&node, now, args.number("seconds")),
             "detach" => self.detach(args, answers),
             "remote" => self.given = Some(remoting::ask(self.world, answers, self.call.place, args, self.caught)),
-            "read-file" => self.given = Some(remoting::read(self.world, machine, args)),
+            "read-file" => self.given = Some(remoting::read(self.world, machine, now, args)),
             other => return Err(no_answer(format!("the answer for {}: cannot `{other}`", self.answer.name))),
         }
         self.world.advance(now);

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::exchange::{Call, close, open};
 use super::facts::{Logon, Place};
+use super::setup_log;
 use super::site::Site;
 use super::world::{Fields, World, later, seconds_between};
 use crate::core::connection::{Connection, Hello, Trouble, TroubleKind};
@@ -82,7 +83,7 @@ impl Host for SimHost {
             if !inner.link.borrow().is_ready() {
                 return Err(inner.not_sent());
             }
-            let text = inner.site.look(|w| file(w, &inner.machine, &path));
+            let text = inner.site.look(|w| file(w, &inner.machine, &path, inner.site.now()));
             let Some(bytes) = text else {
                 let message = format!("there is no {path}");
                 return Err(failure(FailureKind::Threw, Some("PathNotFound".into()), &message));
@@ -269,9 +270,12 @@ async fn say(said: &mpsc::Sender<Said>, text: &str) {
 }
 
 /// A file that is more than a size in the world: one with a text, or the log of a detached operation.
-pub(super) fn file(world: &World, machine: &str, path: &str) -> Option<Vec<u8>> {
+pub(super) fn file(world: &World, machine: &str, path: &str, now: Timestamp) -> Option<Vec<u8>> {
     let m = world.machine(machine);
     let same = |a: &str| a.replace('/', "\\").eq_ignore_ascii_case(&path.replace('/', "\\"));
+    if same(setup_log::PATH) {
+        return setup_log::setup_log(world, machine, now).map(String::into_bytes);
+    }
     let stored = m.get("files").and_then(Json::as_object);
     if let Some((_, f)) = stored.into_iter().flatten().find(|(p, _)| same(p)) {
         return f.get("text").and_then(Json::as_str).map(|t| t.as_bytes().to_vec());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::answer::Answers;
@@ -101,8 +102,8 @@ fn reached(
 }
 
 /// A piece of a file as `read.ps1` gives it; null = there is no such file.
-pub(super) fn read(world: &World, machine: &str, args: &Json) -> Json {
-    let Some(bytes) = super::host::file(world, machine, args.text("path").unwrap_or_default()) else {
+pub(super) fn read(world: &World, machine: &str, now: Timestamp, args: &Json) -> Json {
+    let Some(bytes) = super::host::file(world, machine, args.text("path").unwrap_or_default(), now) else {
         return Json::Null;
     };
     let number = |field: &str| args.number(field).unwrap_or(0.0).max(0.0) as usize;

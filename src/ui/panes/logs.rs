@@ -120,7 +120,7 @@ fn silence(model: &Model) -> Option<String> {
 
 fn log_line(model: &Model, theme: &Theme, line: &LogLine, names: usize) -> Line<'static> {
     let role = match line.level {
-        Level::Debug => Role::Debug,
+        Level::Trace | Level::Debug => Role::Debug,
         Level::Info => Role::Info,
         Level::Warning => Role::Warning,
         Level::Error => Role::Error,
