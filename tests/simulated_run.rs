@@ -12,6 +12,7 @@ use nodelift::core::name::NodeName;
 use nodelift::core::plan::Plan;
 use nodelift::core::run::{PauseReason, Phase, RunVerdict, UnitState};
 use nodelift::core::state::State;
+use nodelift::remote::remoting::{RemotingConfig, RemotingHost, RemotingTimes};
 use nodelift::remote::sim::{Answers, SimHost, Site, World};
 use nodelift::remote::{Host, Reply, Request, detached};
 use nodelift::runbook::{Library, Site as Place};
@@ -63,7 +64,14 @@ impl Pump {
             ..Place::default()
         };
         let plan = Arc::new(runbook.plan(&place).expect("a plan"));
-        let host = |n: &NodeName| -> Arc<dyn Host> { Arc::new(SimHost::new(&site, n.as_str()).expect("there")) };
+        let own = |n: &str| Arc::new(SimHost::new(&site, n).expect("there"));
+        let host = |n: &NodeName| -> Arc<dyn Host> {
+            match site.look(|w| w.machine(n.as_str())["no_ssh"] == json!(true)) {
+                // From the start without an SSH server: by remoting.
+                true => Arc::new(RemotingHost::new(remoting(n.as_str()), own("COORD01"))),
+                false => own(n.as_str()),
+            }
+        };
         let hosts: BTreeMap<NodeName, Arc<dyn Host>> = plan.machines().map(|n| (n.clone(), host(n))).collect();
         let (outbox, inbox) = mpsc::channel(1024);
         let decider = Decider::new(State::new(plan.clone()), RUN);
@@ -221,6 +229,17 @@ impl Pump {
         self.command(Command::Commit { step: step.into(), typed, reason: "the change was approved".into() });
         let is = |s: &State| s.current_step() != Some(step) || s.phase.is_terminal();
         self.until(step, is).await;
+    }
+}
+
+fn remoting(node: &str) -> RemotingConfig {
+    RemotingConfig {
+        name: node.into(),
+        computer: node.into(),
+        through: "COORD01".into(),
+        user: "CORP\\upgradeadmin".into(),
+        password: None,
+        times: RemotingTimes::default(),
     }
 }
 
@@ -384,6 +403,20 @@ async fn a_machine_whose_ssh_stays_away_is_not_failed() {
         w.machine_mut("HCI-N1")["reachable"] = json!(true);
     });
     p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_without_an_ssh_server_are_upgraded_like_the_others() {
+    let mut p = Pump::new(world("ready"), |w| {
+        for node in ["HCI-N2", "HCI-N3"] {
+            let machine = &mut w["machines"][node];
+            (machine["no_ssh"], machine["reachable"]) = (json!(true), json!(false));
+        }
+    });
+    p.start().await;
+    p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
+    let run = p.state().run.as_ref().expect("a run");
+    assert!(run.units.values().all(|u| u.state == UnitState::Done), "{}", p.units());
 }
 
 #[tokio::test(start_paused = true)]
