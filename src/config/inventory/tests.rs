@@ -1,0 +1,145 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Inventory, String> {
+    Inventory::parse(&Source::new("site.toml", text), Path::new("site.toml")).map_err(|d| d.to_string())
+}
+
+const SMALL: &str =
+    "[cluster]\nname = 'HCI-CL1'\n[[node]]\nname = 'hci-n1.corp.example'\n[ssh]\nuser = 'CORP\\admin'\n";
+
+#[test]
+fn the_least_inventory() {
+    let i = parse(SMALL).unwrap();
+    assert_eq!(i.nodes[0].name, "HCI-N1");
+    assert_eq!((i.nodes[0].host.as_str(), i.nodes[0].port), ("hci-n1.corp.example", 22));
+    assert!(i.nodes[0].login.agent);
+    assert_eq!((i.keepalive, i.dead_after), (15, 45));
+}
+
+#[test]
+fn every_mistake_points() {
+    for (text, place, said) in [
+        ("[cluster]\nname = 'X'\n", "site.toml:3:1", "no node is listed"),
+        ("[cluster]\nname = 'X'\n[[nodes]]\nname = 'a'\n", "site.toml:3:3", "there is no field `nodes` here"),
+        (
+            "[cluster]\nname = 'x.y'\n[[node]]\nname = 'a'\n[ssh]\nuser = 'u'\n",
+            "site.toml:2:8",
+            "this is a full name",
+        ),
+        (&format!("{SMALL}port = 99999\n"), "site.toml:7:8", "99999 is no port"),
+        (&format!("{SMALL}key = '/no/such'\n"), "site.toml:7:7", "there is no file /no/such"),
+        (&format!("{SMALL}agent = false\n"), "site.toml:4:8", "no way to log in to HCI-N1"),
+        (&format!("{SMALL}[[node]]\nname = 'HCI-N1'\n"), "site.toml:8:8", "node HCI-N1 is listed twice"),
+        (&format!("{SMALL}[coordinator]\nname = 'HCI-N1'\n"), "site.toml:8:8", "HCI-N1 is a node of the cluster"),
+        (&format!("scale = 60.0\n{SMALL}"), "site.toml:1:9", "the clock may only be scaled in a lab"),
+        (&format!("since = 'noon'\n{SMALL}"), "site.toml:1:9", "not a time"),
+        (&format!("lab = true\n{SMALL}"), "site.toml:1:1", "lab = true, but HCI-N1 is at hci-n1.corp.example"),
+        (&format!("{SMALL}jump = ['a b']\n"), "site.toml:7:9", "`a b` is no jump host"),
+        (&format!("{SMALL}ssh_config = 5\n"), "site.toml:7:14", "true, false or a path belongs here"),
+        (&format!("{SMALL}ssh_config = '/no/such'\n"), "site.toml:7:14", "there is no file /no/such"),
+        (&format!("{SMALL}transport = 'opensh'\n"), "site.toml:7:13", "there is no choice `opensh` here"),
+        (
+            &format!("{SMALL}transport = 'openssh'\npassword = true\nagent = false\n"),
+            "site.toml:4:8",
+            "a password is never handed to openssh",
+        ),
+        (
+            "lab = true\n[cluster]\nname = 'X'\n[[node]]\nname = 'a'\nhost = '127.0.0.1'\ntransport = 'auto'\n",
+            "site.toml:1:1",
+            "A may be somewhere else by ssh_config",
+        ),
+        ("[cluster]\nname = 'X'\n[[node]]\nname = 'a'\n", "site.toml:4:8", "nobody to log in to A as"),
+        ("[cluster\n", "site.toml:1:9", "unclosed table"),
+    ] {
+        let e = parse(text).expect_err(text);
+        assert!(e.starts_with(place), "{e}");
+        assert!(e.contains(said), "{e}");
+    }
+}
+
+#[test]
+fn each_machine_has_its_transport() {
+    let text = SMALL.replace("[ssh]", "transport = 'openssh'\n[[node]]\nname = 'b'\n[ssh]\ntransport = 'auto'");
+    let i = parse(&text).unwrap();
+    let transports: Vec<_> = i.nodes.iter().map(|n| n.login.transport).collect();
+    assert_eq!(transports, [Transport::OpenSsh, Transport::Auto]);
+    let nobody = parse(&text.replace("user = 'CORP\\admin'\n", "")).expect("ssh_config names the user");
+    assert!(!nobody.nodes[0].login.given.user && !nobody.nodes[0].login.given.port);
+    let i = parse(&format!("{SMALL}ssh_config = true\nport = 22\n")).unwrap();
+    let login = &i.nodes[0].login;
+    assert!(login.asks_ssh_config() && login.given.port && login.given.user && !login.given.jump);
+    let e = parse(&format!("{SMALL}transport = 'OpenSSH'\n")).unwrap_err();
+    assert!(e.contains("did you mean `openssh`?"), "{e}");
+}
+
+#[test]
+fn all_mistakes_come_together() {
+    let e = parse("[cluster]\nname = 'x.y'\n[[node]]\nname = 'a b'\n").unwrap_err();
+    assert!(e.contains("full name") && e.contains("is no computer name") && e.contains("nobody to log in"), "{e}");
+}
+
+#[test]
+fn jump_hosts() {
+    let jump = |user: Option<&str>, host: &str, port| {
+        Some(Jump { user: user.map(str::to_owned), host: host.into(), port })
+    };
+    assert_eq!(parse_jump("admin@jump.example:2222"), jump(Some("admin"), "jump.example", 2222));
+    assert_eq!(parse_jump("CORP\\admin@jump"), jump(Some("CORP\\admin"), "jump", 22));
+    assert_eq!(parse_jump("[fe80::1]:22"), jump(None, "fe80::1", 22));
+    assert_eq!(parse_jump("fe80::1"), jump(None, "fe80::1", 22));
+    assert_eq!(parse_jump("host:0"), None);
+}
+
+#[test]
+fn a_node_without_an_ssh_server_is_reached_through_one_that_has_it() {
+    let with = |node: &str, rest: &str| {
+        parse(&format!("[cluster]\nname = 'X'\n[ssh]\nuser = 'u'\n[[node]]\nname = 'n1'\n{node}\n{rest}"))
+    };
+    let coordinator = "[coordinator]\nname = 'coord01.corp.example'\n";
+    let i = with("transport = 'remoting'", coordinator).unwrap();
+    assert_eq!(i.nodes[0].through.as_deref(), Some("COORD01"));
+    assert!(!i.nodes[0].login.asks_ssh_config());
+    let i = with("transport = 'remoting'\nthrough = 'N2.corp.example'", "[[node]]\nname = 'n2'\n").unwrap();
+    assert_eq!((i.nodes[0].through.as_deref(), &i.nodes[1].through), (Some("N2"), &None));
+    let i = parse(
+        "[cluster]\nname = 'X'\n[coordinator]\nname = 'c'\n[[node]]\nname = 'n1'\n[ssh]\nuser = 'u'\ntransport = 'remoting'\n",
+    )
+    .unwrap();
+    assert_eq!(
+        (i.nodes[0].through.as_deref(), i.coordinator.unwrap().login.transport),
+        (Some("C"), Transport::Ssh)
+    );
+    for (node, rest, place, said) in [
+        ("transport = 'remoting'", "", "site.toml:7:13", "there is no machine to reach N1 through"),
+        ("through = 'c'", "", "site.toml:7:11", "N1 is not reached through another machine"),
+        ("transport = 'remoting'\nthrough = 'n1'", "", "site.toml:8:11", "N1 cannot be reached through itself"),
+        ("transport = 'remoting'\nthrough = 'zz'", coordinator, "site.toml:8:11", "there is no machine `zz` here"),
+        (
+            "transport = 'remoting'\nthrough = 'n2'",
+            "[[node]]\nname = 'n2'\ntransport = 'remoting'\nthrough = 'n1'\n",
+            "site.toml:8:11",
+            "N2 has no SSH server itself",
+        ),
+        (
+            "",
+            "[coordinator]\nname = 'c'\ntransport = 'remoting'\n",
+            "site.toml:10:13",
+            "C cannot be reached by remoting",
+        ),
+    ] {
+        let e = with(node, rest).expect_err(node);
+        assert!(e.starts_with(place) && e.contains(said), "{e}");
+    }
+}
+
+#[test]
+fn a_task_account_may_be_managed() {
+    let with = |account: &str| {
+        parse(&format!("{SMALL}[coordinator]\nname = 'COORD01'\ntask_account = '{account}'\n"))
+            .unwrap()
+            .task
+            .unwrap()
+    };
+    assert_eq!(with("CORP\\upgrade$").password, None);
+    assert_eq!(with("CORP\\upgrade").password, Some(PasswordFrom::Prompt));
+}
