@@ -50,7 +50,7 @@ try {
   }
   if (-not $session) {
     # A client that is gone is forgotten there after three minutes, not after two hours.
-    $o = New-PSSessionOption -OpenTimeout 20000 -CancelTimeout 10000 -IdleTimeout 180000
+    $o = New-PSSessionOption -OpenTimeout 20000 -MaxConnectionRetryCount 1 -CancelTimeout 10000 -IdleTimeout 180000
     $p = @{ ComputerName = "$($arg.to)"; Name = $name; SessionOption = $o; ErrorAction = 'Stop' }
     if ($user) {
       $secret = ConvertTo-SecureString -String $arg.password -AsPlainText -Force -ErrorAction Stop

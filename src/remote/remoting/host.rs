@@ -1,6 +1,6 @@
 //! A machine as its callers see it; `keep` does what it takes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub look: Notify,
     /// Requests under way.
     pub busy: AtomicUsize,
+    /// A session broke under one.
+    pub suspect: AtomicBool,
 }
 
 impl RemotingHost {
@@ -45,6 +47,7 @@ impl RemotingHost {
             connection: watch::Sender::new(Connection::Idle),
             look: Notify::new(),
             busy: AtomicUsize::new(0),
+            suspect: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared), keeper: Mutex::new(None) }
     }
@@ -149,6 +152,7 @@ impl Shared {
         let _busy = Busy::new(&self.busy);
         let heard = self.ask(&request, said).await;
         if heard.broken.is_some() {
+            self.suspect.store(true, Ordering::Relaxed);
             self.look.notify_one();
         }
         heard.reply

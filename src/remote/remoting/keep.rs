@@ -91,7 +91,8 @@ impl Shared {
     async fn look(&self, course: &mut Course) -> Option<Duration> {
         let times = &self.config.times;
         let ready = self.connection.borrow().is_ready();
-        if ready && self.busy.load(Ordering::Relaxed) > 0 {
+        let suspect = self.suspect.swap(false, Ordering::Relaxed);
+        if ready && !suspect && self.busy.load(Ordering::Relaxed) > 0 {
             // The answer to what is under way tells.
             return Some(times.ping);
         }
@@ -113,7 +114,7 @@ impl Shared {
                     // That one is away: its own words come next.
                     return None;
                 }
-                let trouble = self.judge(deaf, within, course);
+                let trouble = self.judge(deaf, course);
                 tracing::info!(host = self.config.name, kind = ?trouble.kind, "{}", trouble.message);
                 let stop = trouble.kind.needs_person();
                 self.tell(Connection::Trouble(trouble));
@@ -122,13 +123,13 @@ impl Shared {
         }
     }
 
-    fn judge(&self, deaf: Deaf, within: Duration, course: &mut Course) -> Trouble {
+    fn judge(&self, deaf: Deaf, course: &mut Course) -> Trouble {
         let trouble = match deaf {
             Deaf::Session(broken) => trouble::session(&self.config, &broken, course.worked),
             Deaf::Failed(f) if matches!(f.kind, FailureKind::Threw | FailureKind::Misshapen) => {
                 trouble::greeting(&self.config, &f)
             }
-            Deaf::Failed(f) => trouble::silent(&self.config, &f, within, course.worked),
+            Deaf::Failed(f) => trouble::silent(&self.config, &f, course.worked),
         };
         if !trouble.kind.needs_person() || !course.worked {
             return trouble;

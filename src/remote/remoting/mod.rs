@@ -47,8 +47,8 @@ pub const PREPARE: Embedded = Embedded {
     answer: include_str!("../../../config/remote/prepare.sim.toml"),
 };
 
-/// What opening a session may take on top of a script's own time: `remote.ps1` gives it 20 s.
-const OPENING: Duration = Duration::from_secs(25);
+/// What opening a session may take on top of a script's own time: `remote.ps1` gives it 20 s, twice.
+const OPENING: Duration = Duration::from_secs(45);
 /// Most objects of one script.
 const MOST: u64 = 50_000;
 /// Most characters of them.

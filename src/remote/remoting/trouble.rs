@@ -1,7 +1,5 @@
 //! What goes wrong on the way to a machine behind another one, and what remoting needs there.
 
-use std::time::Duration;
-
 use super::RemotingConfig;
 use super::answer::Broken;
 use crate::core::connection::{Trouble, TroubleKind};
@@ -89,15 +87,9 @@ pub fn session(config: &RemotingConfig, broken: &Broken, worked: bool) -> Troubl
 }
 
 /// A session is there, an answer is not.
-pub fn silent(config: &RemotingConfig, failure: &Failure, within: Duration, worked: bool) -> Trouble {
+pub fn silent(config: &RemotingConfig, failure: &Failure, worked: bool) -> Trouble {
     let kind = if worked { TroubleKind::Lost } else { TroubleKind::Unreachable };
-    let message = format!(
-        "{} did not answer through {} within {:.0} s: {}",
-        config.name,
-        config.through,
-        within.as_secs_f32(),
-        failure.message
-    );
+    let message = format!("no answer of {} through {}: {}", config.name, config.through, failure.message);
     trouble(kind, message, format!("It may be restarting or busy; {RETRY}"))
 }
 
