@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 const PIECE: usize = 60_000;
 
-fn main() {
+pub fn main() {
     let line = std::env::var("SSH_ORIGINAL_COMMAND")
         .unwrap_or_else(|_| std::env::args().skip(1).collect::<Vec<_>>().join(" "));
     let folder = PathBuf::from(std::env::var_os("FAKE_DIR").unwrap_or_else(|| ".".into()));
