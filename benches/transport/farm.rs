@@ -158,6 +158,7 @@ impl Drop for Farm {
 }
 
 /// `powershell.exe` for the hosts: the real engine where it is installed, else this program in its place, which is as slow to start.
+/// Whoever starts one for a single command gets the answer to the only one that is asked here.
 fn write_powershell(folder: &Path) -> io::Result<String> {
     let real = std::env::var("NODELIFT_LAB_PWSH").ok().or_else(|| find("pwsh"));
     let own = std::env::current_exe()?;

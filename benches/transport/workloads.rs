@@ -22,15 +22,22 @@ const LARGE: usize = 50;
 const NODES: usize = 16;
 const CHECKS: usize = 40;
 
+/// Connections, and what they live on.
+struct Connected {
+    walked: Vec<Arc<Walked>>,
+    _runtime: Arc<SshRuntime>,
+}
+
 type Figures = serde_json::Map<String, Value>;
 
-/// Measures one workload: `plain`, `worker`, `dead`, `dead-many` or `checks`.
+/// Measures one workload: `cold`, `plain`, `worker`, `dead`, `dead-many` or `checks`.
 pub async fn measure(what: &str, site: &Site) -> Result<Figures, String> {
     let mut figures = Figures::new();
     match what {
-        "plain" => plain(site, &site.hosts, 0, &mut figures).await?,
-        "dead" => plain(site, &site.hosts, 1, &mut figures).await?,
-        "dead-many" => plain(site, &site.hosts, site.silent.len(), &mut figures).await?,
+        "cold" => drop(cold(site, 0, &mut figures).await?),
+        "dead" => drop(cold(site, 1, &mut figures).await?),
+        "dead-many" => drop(cold(site, site.silent.len(), &mut figures).await?),
+        "plain" => plain(site, &mut figures).await?,
         "worker" => worker(site, &mut figures).await?,
         "checks" => checks(site, &mut figures).await?,
         other => return Err(format!("there is no workload {other}")),
@@ -59,8 +66,9 @@ where
     Ok((done, start.elapsed()))
 }
 
-/// A plain command in the login shell, as other tools run it: connect, log in, one channel, `echo ok`.
-async fn plain(site: &Site, hosts: &[String], dead: usize, figures: &mut Figures) -> Result<(), String> {
+/// A plain command in the login shell, as other tools run it: connect, log in, one channel, `echo ok`; with so many more hosts
+/// that never say a word.
+async fn cold(site: &Site, dead: usize, figures: &mut Figures) -> Result<Connected, String> {
     let began = usage::processor();
     let runtime = Arc::new(SshRuntime::start().map_err(|e| e.to_string())?);
     let walk = |host: &str| {
@@ -73,7 +81,7 @@ async fn plain(site: &Site, hosts: &[String], dead: usize, figures: &mut Figures
     if dead > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let cold = hosts.iter().map(|host| {
+    let each = site.hosts.iter().map(|host| {
         let walked = walk(host);
         async move {
             let walked = Arc::new(walked.await?);
@@ -81,30 +89,31 @@ async fn plain(site: &Site, hosts: &[String], dead: usize, figures: &mut Figures
             Ok(walked)
         }
     });
-    let (walked, took) = all(cold).await?;
+    let (walked, took) = all(each).await?;
     let processor = (usage::processor() - began).as_secs_f64();
     note(figures, "cold_s", took.as_secs_f64());
-    note(figures, "cold_cpu_ms_per_host", processor * 1000.0 / hosts.len() as f64);
+    note(figures, "cold_cpu_ms_per_host", processor * 1000.0 / site.hosts.len() as f64);
     note(figures, "cold_peak_mib", usage::peak_mib());
     note(figures, "threads", usage::threads() as f64);
     note(figures, "handles", usage::handles() as f64);
-    if dead == 0 {
-        let (_, took) = all(walked.iter().map(|w| echo(w.clone()))).await?;
-        note(figures, "warm_s", took.as_secs_f64());
-        let expected: Arc<[u8]> = std::fs::read(&site.blob).map_err(|e| e.to_string())?.into();
-        let command = format!("cat {}", site.blob.display());
-        let large = walked.iter().take(LARGE).map(|w| {
-            let (walked, command, expected) = (w.clone(), command.clone(), expected.clone());
-            async move {
-                let came = output(&walked, &command).await?;
-                if came == *expected { Ok(()) } else { Err(format!("{} bytes, not those sent", came.len())) }
-            }
-        });
-        let (_, took) = all(large).await?;
-        note(figures, "large_s", took.as_secs_f64());
-        note(figures, "peak_mib", usage::peak_mib());
-    }
-    waiting.iter().for_each(|w| w.abort());
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+    Ok(Connected { walked, _runtime: runtime })
+}
+
+/// The same, then once more over the same connections, then a large file from some of them.
+async fn plain(site: &Site, figures: &mut Figures) -> Result<(), String> {
+    let Connected { walked, _runtime } = cold(site, 0, figures).await?;
+    let (_, took) = all(walked.iter().map(|w| echo(w.clone()))).await?;
+    note(figures, "warm_s", took.as_secs_f64());
+    let expected: Arc<[u8]> = std::fs::read(&site.blob).map_err(|e| e.to_string())?.into();
+    let command = format!("cat {}", site.blob.display());
+    let large = walked.iter().take(LARGE).map(|w| {
+        let (walked, command, expected) = (w.clone(), command.clone(), expected.clone());
+        async move { compare(&walked, &command, &expected).await }
+    });
+    let (_, took) = all(large).await?;
+    note(figures, "large_s", took.as_secs_f64());
+    note(figures, "peak_mib", usage::peak_mib());
     Ok(())
 }
 
@@ -121,6 +130,23 @@ async fn output(walked: &Walked, command: &str) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     process.stdout.read_to_end(&mut out).await.map_err(|e| e.to_string())?;
     Ok(out)
+}
+
+/// Compares what comes as it comes, so that no memory is counted but the transport's.
+async fn compare(walked: &Walked, command: &str, expected: &[u8]) -> Result<(), String> {
+    let mut process = walked.start(command).await.map_err(|e| e.to_string())?;
+    drop(process.stdin);
+    let (mut came, mut chunk) = (0, vec![0; 16 << 10]);
+    loop {
+        let n = process.stdout.read(&mut chunk).await.map_err(|e| e.to_string())?;
+        if n == 0 {
+            return if came == expected.len() { Ok(()) } else { Err(format!("only {came} bytes")) };
+        }
+        if expected.get(came..came + n) != Some(&chunk[..n]) {
+            return Err(format!("other bytes from byte {came} on"));
+        }
+        came += n;
+    }
 }
 
 /// As the program itself works: each host kept connected, with a PowerShell that takes requests and answers in frames.
