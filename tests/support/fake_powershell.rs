@@ -275,6 +275,12 @@ impl Answer<'_> {
             "raw" => put(format!("{rest}\r\n").as_bytes()),
             "unfinished" => put(rest.as_bytes()),
             "error" => eprintln!("{rest}"),
+            // CLIXML on stderr that opens so many bytes of elements and closes none.
+            "bomb" => {
+                let piece = "<Obj S=\"Error\" RefId=\"0\"><MS>".repeat(1000);
+                eprint!("#< CLIXML\r\n<Objs Version=\"1.1.0.1\">");
+                (0..number() / piece.len()).for_each(|_| eprint!("{piece}"));
+            }
             "sleep" => std::thread::sleep(Duration::from_millis(number() as u64)),
             "touch" => {
                 let _ = fs::write(self.machine.folder.join(rest), std::process::id().to_string());

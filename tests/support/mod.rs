@@ -1,6 +1,7 @@
 //! What the tests of the transports share.
 #![allow(dead_code)]
 
+pub mod line;
 pub mod local;
 pub mod sshd;
 
