@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 const PIECE: usize = 60_000;
 
-fn main() {
+pub fn main() {
     let line = std::env::var("SSH_ORIGINAL_COMMAND")
         .unwrap_or_else(|_| std::env::args().skip(1).collect::<Vec<_>>().join(" "));
     let folder = PathBuf::from(std::env::var_os("FAKE_DIR").unwrap_or_else(|| ".".into()));
@@ -275,6 +275,12 @@ impl Answer<'_> {
             "raw" => put(format!("{rest}\r\n").as_bytes()),
             "unfinished" => put(rest.as_bytes()),
             "error" => eprintln!("{rest}"),
+            // CLIXML on stderr that opens so many bytes of elements and closes none.
+            "bomb" => {
+                let piece = "<Obj S=\"Error\" RefId=\"0\"><MS>".repeat(1000);
+                eprint!("#< CLIXML\r\n<Objs Version=\"1.1.0.1\">");
+                (0..number() / piece.len()).for_each(|_| eprint!("{piece}"));
+            }
             "sleep" => std::thread::sleep(Duration::from_millis(number() as u64)),
             "touch" => {
                 let _ = fs::write(self.machine.folder.join(rest), std::process::id().to_string());

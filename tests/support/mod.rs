@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod bench;
+pub mod line;
 pub mod local;
 pub mod pam;
 pub mod sshd;

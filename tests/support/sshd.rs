@@ -85,10 +85,12 @@ impl Sshd {
         let text = format!(
             "{}\nPort {}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nAuthorizedKeysFile {folder}/authorized\n\
              StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
-             PermitRootLogin yes\nMaxStartups 100\nSubsystem sftp sftp-server\nForceCommand {}\nSetEnv FAKE_DIR={folder} HOME={folder}\n",
-            // The first line for a setting counts.
+             PermitRootLogin yes\n{}Subsystem sftp sftp-server\nForceCommand {}\nSetEnv FAKE_DIR={folder} HOME={folder}\n",
+            // The first line for a setting counts,
             self.extra,
             self.port,
+            // but the last one for this.
+            if self.extra.contains("MaxStartups") { "" } else { "MaxStartups 100\n" },
             fake_powershell().display(),
         );
         fs::write(self.path("sshd_config"), text).expect("configuration");

@@ -274,15 +274,15 @@ impl Keeper {
     }
 }
 
-/// What a failed attempt means. A machine that worked before may be restarting: then logins are refused for a while, and
-/// PowerShell does not start (powershell-over-ssh 7.4, 12), which is no reason to give up.
+/// What a failed attempt means. A machine that worked before may be restarting: then handshakes break off, logins are refused for
+/// a while, and PowerShell does not start (powershell-over-ssh 7.4, 12), which is no reason to give up.
 fn judge(trouble: Trouble, worked_before: bool, refusals: &mut u32) -> Trouble {
     use TroubleKind::*;
     if !worked_before {
         return trouble;
     }
     match trouble.kind {
-        NoPowerShell | Garbage => trouble::passing(trouble),
+        NoPowerShell | Garbage | NoCommonAlgorithm => trouble::passing(trouble),
         LoginRefused | CredentialUnusable => {
             *refusals += 1;
             if *refusals < MAX_REFUSALS { trouble::passing(trouble) } else { trouble }
@@ -304,7 +304,8 @@ mod tests {
         assert_eq!(kinds, [TroubleKind::Lost, TroubleKind::Lost, TroubleKind::LoginRefused]);
         let changed = Trouble { kind: TroubleKind::HostKeyChanged, ..refused.clone() };
         assert_eq!(judge(changed, true, &mut refusals).kind, TroubleKind::HostKeyChanged);
-        let silent = Trouble { kind: TroubleKind::NoPowerShell, ..refused };
-        assert_eq!(judge(silent, true, &mut refusals).kind, TroubleKind::Lost);
+        for kind in [TroubleKind::NoPowerShell, TroubleKind::NoCommonAlgorithm] {
+            assert_eq!(judge(Trouble { kind, ..refused.clone() }, true, &mut refusals).kind, TroubleKind::Lost);
+        }
     }
 }

@@ -9,19 +9,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Unauthenticated connections to one server,
 const PER_SERVER: usize = 8;
-/// and handshakes at all: each costs processor time here too.
+/// and handshakes at all: each costs processor time here too. As many again with machines that have not said a word yet: who hangs
+/// keeps no other waiting.
 const OVERALL: usize = 16;
 
 /// Shared by all hosts of a runtime.
 #[derive(Debug)]
 pub struct Limiter {
     overall: Arc<Semaphore>,
+    silent: Arc<Semaphore>,
     servers: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Default for Limiter {
     fn default() -> Self {
-        Limiter { overall: Arc::new(Semaphore::new(OVERALL)), servers: Mutex::default() }
+        let places = || Arc::new(Semaphore::new(OVERALL));
+        Limiter { overall: places(), silent: places(), servers: Mutex::default() }
     }
 }
 
@@ -36,9 +39,10 @@ impl Limiter {
         semaphore.acquire_owned().await.ok()
     }
 
-    /// Waits for a place among all handshakes.
-    pub async fn handshake(&self) -> Option<OwnedSemaphorePermit> {
-        self.overall.clone().acquire_owned().await.ok()
+    /// Waits for a place among all handshakes, with machines that speak or with those that do not.
+    pub async fn handshake(&self, speaks: bool) -> Option<OwnedSemaphorePermit> {
+        let places = if speaks { &self.overall } else { &self.silent };
+        places.clone().acquire_owned().await.ok()
     }
 }
 
@@ -59,5 +63,17 @@ mod tests {
         assert!(tokio::time::timeout(wait, limiter.server("b:22")).await.is_ok());
         places.pop();
         assert!(tokio::time::timeout(wait, limiter.server("a:22")).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_silent_keeps_nobody_waiting() {
+        let limiter = Limiter::default();
+        let mut places = Vec::new();
+        for _ in 0..OVERALL {
+            places.push(limiter.handshake(false).await);
+        }
+        let wait = Duration::from_secs(1);
+        assert!(tokio::time::timeout(wait, limiter.handshake(false)).await.is_err());
+        assert!(tokio::time::timeout(wait, limiter.handshake(true)).await.is_ok());
     }
 }

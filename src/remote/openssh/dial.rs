@@ -39,7 +39,8 @@ pub async fn dial(
     let socket = config.multiplex.then(|| folder.fresh("c"));
     let args = options::master(config, file, socket.as_deref()).map_err(|e| trouble::settings(config, &e.0))?;
     let _place = limiter.server(&at.way()).await;
-    let _login = limiter.handshake().await;
+    // Whether it speaks is known to ssh alone.
+    let _login = limiter.handshake(false).await;
     let mut client =
         Client::start(&config.program, &args, Pipes::Errors).map_err(|e| trouble::program(config, &e))?;
     let Some(stderr) = client.child.stderr.take() else {

@@ -30,7 +30,8 @@ pub async fn look(config: &OpenSshConfig, folder: &Folder, limiter: &Limiter) ->
     let args = options::look(config, &file, &keys, &known.preference(&at.name));
     let args = args.map_err(|e| trouble::settings(config, &e.0))?;
     let _place = limiter.server(&at.way()).await;
-    let _login = limiter.handshake().await;
+    // Whether it speaks is known to ssh alone.
+    let _login = limiter.handshake(false).await;
     let mut client =
         Client::start(&config.program, &args, Pipes::Errors).map_err(|e| trouble::program(config, &e))?;
     let Some(stderr) = client.child.stderr.take() else {

@@ -61,6 +61,8 @@ pub struct Decoder {
     buffer: Vec<u8>,
     /// The header was seen: blocks may follow.
     wrapped: bool,
+    /// In so many bytes at the front no block ends.
+    searched: usize,
 }
 
 impl Decoder {
@@ -94,7 +96,9 @@ impl Decoder {
             return true;
         }
         if self.wrapped && self.buffer.starts_with(START) {
-            return match find(&self.buffer, STOP) {
+            let from = self.searched.saturating_sub(STOP.len() - 1);
+            self.searched = 0;
+            return match find(&self.buffer[from..], STOP).map(|i| from + i) {
                 Some(i) => {
                     records(&String::from_utf8_lossy(&self.buffer[..i]), out);
                     self.buffer.drain(..i + STOP.len());
@@ -105,8 +109,12 @@ impl Decoder {
                     self.buffer.clear();
                     false
                 }
-                None if self.buffer.len() > MAX_BLOCK => self.plain(MAX_LINE, out),
-                None => false,
+                // No block: what it began with is text, and what it was full of is not looked at again.
+                None if self.buffer.len() > MAX_BLOCK => self.plain(self.buffer.len(), out),
+                None => {
+                    self.searched = self.buffer.len();
+                    false
+                }
             };
         }
         let undecided = |start: &[u8]| self.buffer.len() < start.len() && start.starts_with(&self.buffer);

@@ -82,8 +82,9 @@ pub struct Worker {
     stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
     /// How it ended, or who will tell.
     ending: Result<Ending, oneshot::Receiver<Ending>>,
-    chunk: Box<[u8]>,
-    error_chunk: Box<[u8]>,
+    /// What was read last: memory that is used only as far as something came.
+    chunk: Vec<u8>,
+    error_chunk: Vec<u8>,
     frames: Frames,
     items: VecDeque<Item>,
     errors: Decoder,
@@ -122,8 +123,8 @@ impl Worker {
             stdout: process.stdout,
             stderr: Some(process.stderr),
             ending: Err(process.ending),
-            chunk: vec![0; CHUNK].into(),
-            error_chunk: vec![0; CHUNK / 8].into(),
+            chunk: Vec::with_capacity(CHUNK),
+            error_chunk: Vec::with_capacity(CHUNK / 8),
             frames: Frames::new(),
             items: VecDeque::new(),
             errors: Decoder::new(),
@@ -354,11 +355,12 @@ impl Worker {
                 return Event::Ended;
             }
             let unsent = &self.outgoing[self.sent..];
+            self.chunk.clear();
             tokio::select! {
                 biased;
-                read = self.stdout.read(&mut self.chunk) => match read {
+                read = self.stdout.read_buf(&mut self.chunk) => match read {
                     Ok(n) if n > 0 => {
-                        self.frames.push(&self.chunk[..n], &mut self.items);
+                        self.frames.push(&self.chunk, &mut self.items);
                         match self.most.checked_sub(n) {
                             Some(_) if self.most == usize::MAX => {}
                             Some(rest) => self.most = rest,
@@ -387,7 +389,7 @@ impl Worker {
     fn take_errors(&mut self, read: std::io::Result<usize>) {
         let mut records = Vec::new();
         match read {
-            Ok(n) if n > 0 => self.errors.push(&self.error_chunk[..n], &mut records),
+            Ok(n) if n > 0 => self.errors.push(&self.error_chunk, &mut records),
             _ => {
                 self.stderr = None;
                 self.errors.finish(&mut records);
@@ -422,10 +424,11 @@ impl Worker {
 
 async fn read_some(
     from: &mut Option<Box<dyn AsyncRead + Send + Unpin>>,
-    into: &mut [u8],
+    into: &mut Vec<u8>,
 ) -> std::io::Result<usize> {
+    into.clear();
     match from {
-        Some(from) => from.read(into).await,
+        Some(from) => from.read_buf(into).await,
         None => Ok(0),
     }
 }

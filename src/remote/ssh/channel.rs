@@ -8,7 +8,7 @@ use ssh2::{Channel, ErrorCode, Session};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::flow::{BUFFER, Broken, Call, Input, Output, call, io_call};
+use super::flow::{Broken, Call, Input, Output, Scratch, call, io_call};
 use crate::remote::powershell::process::{Ending, Process, StartError};
 
 /// Bytes between the owner and the user of one stream.
@@ -112,11 +112,11 @@ impl Slot {
 
     /// Takes what has arrived for any channel off the socket, and nothing from this one's streams. True when the socket was
     /// seen to be empty; a channel that has ended does not look.
-    pub fn drain(&self, session: &Session, buffer: &mut [u8; BUFFER]) -> Result<bool, Broken> {
+    pub fn drain(&self, session: &Session, scratch: &mut Scratch) -> Result<bool, Broken> {
         if matches!(self.stage, Stage::Closing { .. } | Stage::Closed) {
             return Ok(false);
         }
-        let read = self.channel.stream(NO_STREAM).read(buffer);
+        let read = self.channel.stream(NO_STREAM).read(scratch);
         Ok(matches!(io_call(session, read)?, Call::Blocked))
     }
 
@@ -144,11 +144,17 @@ impl Slot {
     }
 
     /// Moves what can be moved; true when anything did.
-    pub fn turn(&mut self, session: &Session, cx: &mut Context<'_>, now: Instant) -> Result<bool, Broken> {
+    pub fn turn(
+        &mut self,
+        session: &Session,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut Scratch,
+    ) -> Result<bool, Broken> {
         match &mut self.stage {
             Stage::Starting { .. } => self.start(now),
-            Stage::Running => self.run(session, cx, now),
-            Stage::Closing { .. } => self.close(session, cx, now),
+            Stage::Running => self.run(session, cx, now, scratch),
+            Stage::Closing { .. } => self.close(session, cx, now, scratch),
             Stage::Closed => Ok(false),
         }
     }
@@ -184,17 +190,23 @@ impl Slot {
         Ok(true)
     }
 
-    fn run(&mut self, session: &Session, cx: &mut Context<'_>, now: Instant) -> Result<bool, Broken> {
+    fn run(
+        &mut self,
+        session: &Session,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut Scratch,
+    ) -> Result<bool, Broken> {
         if let Some(ending) = &mut self.ending
             && ending.poll_closed(cx).is_ready()
         {
             self.begin_close(now);
             return Ok(true);
         }
-        let mut moved = self.input.turn(session, &mut self.channel, cx)?;
-        moved |= self.output.turn(session, &mut self.channel, cx)?;
+        let mut moved = self.input.turn(session, &mut self.channel, cx, scratch)?;
+        moved |= self.output.turn(session, &mut self.channel, cx, scratch)?;
         if let Some(errors) = &mut self.errors {
-            moved |= errors.turn(session, &mut self.channel, cx)?;
+            moved |= errors.turn(session, &mut self.channel, cx, scratch)?;
         }
         if self.output.is_done() && self.errors.as_ref().is_none_or(Output::is_done) {
             self.begin_close(now);
@@ -213,9 +225,15 @@ impl Slot {
     }
 
     /// Ends the channel from our side and waits for the other: libssh2 frees it without a word only then (2.2, 2.6).
-    fn close(&mut self, session: &Session, cx: &mut Context<'_>, now: Instant) -> Result<bool, Broken> {
+    fn close(
+        &mut self,
+        session: &Session,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut Scratch,
+    ) -> Result<bool, Broken> {
         // libssh2 would send the end of input by itself, and from its stack (`send_eof`).
-        if !self.input.finish(session, &mut self.channel, cx)? {
+        if !self.input.finish(session, &mut self.channel, cx, scratch)? {
             return Ok(false);
         }
         let closed = match call(self.channel.close())? {

@@ -1,5 +1,6 @@
 //! From a configuration to a connection: name, TCP, handshake, host key, login; through every machine on the way.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -131,9 +132,11 @@ where
             socket
         }
     };
-    let _handshake = limiter.handshake().await;
-    trail.begin();
     let local = |e: io::Error| trouble::local(at, &e.to_string());
+    let speaks = speaks(&socket, times.handshake / 20).await.map_err(local)?;
+    let waits = Instant::now();
+    let _handshake = limiter.handshake(speaks).await;
+    trail.skip(waits.elapsed());
     let stage = Arc::new(Stage::default());
     let work = work(socket.try_clone().map_err(local)?, stage.clone(), socket.try_clone().map_err(local)?);
     let mut cutter = Cutter(Some(socket.try_clone().map_err(local)?));
@@ -147,7 +150,10 @@ where
     }
     let Ok(result) = result else {
         drop(cutter);
+        let shakes = stage.get() == Stage::HANDSHAKE;
         return Err(match tokio::time::timeout(NOTICE, task).await {
+            // What the task saw of the end was our doing.
+            _ if shakes => trouble::silent(at, times.handshake),
             Ok(Ok(Err(trouble))) => trouble,
             _ if stage.get() == Stage::AGENT => trouble::agent_hangs(at),
             _ => trouble::silent(at, start.elapsed()),
@@ -162,6 +168,12 @@ where
         // A panic in a library, over something that the server sent.
         Err(e) => Err(trouble::local(at, &format!("the login broke off ({e})"))),
     }
+}
+
+/// Whether a server says anything by itself, or hangs up, as nearly all do at once.
+async fn speaks(socket: &StdSocket, within: Duration) -> io::Result<bool> {
+    let socket = socket.try_clone()?.into_tokio()?;
+    Ok(tokio::time::timeout(within, poll_fn(|cx| socket.poll_read_ready(cx))).await.is_ok())
 }
 
 async fn tcp(at: &Endpoint, within: Duration, trail: &Trail) -> Result<StdSocket, Trouble> {

@@ -61,7 +61,7 @@ pub fn why(e: &ssh2::Error) -> String {
     match e.code() {
         ErrorCode::Session(-43 | -7) => "the other side closed it, or the network did".into(),
         ErrorCode::Session(-13) => "the other side ended it".into(),
-        ErrorCode::Session(-4 | -12) => "what arrived was damaged on the way".into(),
+        ErrorCode::Session(-4 | -12 | -41) => "what arrived was damaged on the way".into(),
         ErrorCode::Session(code) => format!("{} (libssh2 {code})", e.message()),
         ErrorCode::SFTP(code) => format!("{} (SFTP {code})", e.message()),
     }
@@ -88,12 +88,15 @@ pub fn send_eof(session: &Session, channel: &mut Channel) -> Result<bool, Broken
     Err(Broken("the network takes no more data".into()))
 }
 
+/// Where every read puts its bytes first: one for all connections of a thread. What cannot go on at once is kept by whose it is.
+pub type Scratch = [u8; BUFFER];
+
 /// From the user into the channel.
 pub struct Input {
     from: Option<Box<dyn AsyncRead + Send + Unpin>>,
-    buffer: Box<[u8]>,
+    /// Bytes that are not all sent yet, in a place that stays: libssh2 refuses to go on with half a packet from another.
+    unsent: Vec<u8>,
     start: usize,
-    end: usize,
     told: bool,
     /// The machine takes no more until it says so.
     window_full: bool,
@@ -103,15 +106,7 @@ pub struct Input {
 
 impl Input {
     pub fn new(from: Box<dyn AsyncRead + Send + Unpin>) -> Input {
-        Input {
-            from: Some(from),
-            buffer: vec![0; BUFFER].into(),
-            start: 0,
-            end: 0,
-            told: false,
-            window_full: false,
-            sent: 0,
-        }
+        Input { from: Some(from), unsent: Vec::new(), start: 0, told: false, window_full: false, sent: 0 }
     }
 
     /// Nothing more is read from the user; what a packet holds already still goes out.
@@ -126,14 +121,19 @@ impl Input {
         session: &Session,
         channel: &mut Channel,
         cx: &mut Context<'_>,
+        scratch: &mut Scratch,
     ) -> Result<bool, Broken> {
         self.from = None;
-        self.turn(session, channel, cx)?;
+        self.turn(session, channel, cx, scratch)?;
         if !self.told && !is_outbound_blocked(session) {
-            (self.start, self.end) = (0, 0);
+            self.forget();
             self.told = send_eof(session, channel)?;
         }
         Ok(self.told)
+    }
+
+    fn forget(&mut self) {
+        (self.unsent, self.start) = (Vec::new(), 0);
     }
 
     /// Bytes that have gone out so far.
@@ -143,7 +143,7 @@ impl Input {
 
     /// Something can be written now that could not be before.
     pub fn has_news(&self, channel: &Channel) -> bool {
-        self.window_full && self.start < self.end && channel.write_window().remaining > 0
+        self.window_full && !self.unsent.is_empty() && channel.write_window().remaining > 0
     }
 
     /// True when anything moved.
@@ -152,13 +152,14 @@ impl Input {
         session: &Session,
         channel: &mut Channel,
         cx: &mut Context<'_>,
+        scratch: &mut Scratch,
     ) -> Result<bool, Broken> {
         self.window_full = false;
         let mut moved = 0;
         while !self.told && moved < TURN {
-            if self.start < self.end {
+            if !self.unsent.is_empty() {
                 // Called again with the same bytes until it takes them: a packet may be half way out.
-                match io_call(session, channel.write(&self.buffer[self.start..self.end]))? {
+                match io_call(session, channel.write(&self.unsent[self.start..]))? {
                     Call::Done(0) | Call::Blocked => {
                         self.window_full = channel.write_window().remaining == 0;
                         break;
@@ -167,8 +168,14 @@ impl Input {
                         self.start += n;
                         self.sent += n as u64;
                         moved += n;
+                        if self.start == self.unsent.len() {
+                            self.forget();
+                        }
                     }
-                    Call::ChannelGone => (self.from, self.start, self.end, self.told) = (None, 0, 0, true),
+                    Call::ChannelGone => {
+                        (self.from, self.told) = (None, true);
+                        self.forget();
+                    }
                 }
                 continue;
             }
@@ -176,11 +183,9 @@ impl Input {
                 self.told = send_eof(session, channel)?;
                 return Ok(moved > 0 || self.told);
             };
-            let mut buffer = ReadBuf::new(&mut self.buffer);
+            let mut buffer = ReadBuf::new(scratch);
             match Pin::new(from).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    (self.start, self.end) = (0, buffer.filled().len())
-                }
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => self.unsent = buffer.filled().to_vec(),
                 Poll::Ready(_) => self.from = None,
                 Poll::Pending => break,
             }
@@ -194,20 +199,19 @@ pub struct Output {
     stream: i32,
     /// `None`: nobody listens, what comes is thrown away.
     to: Option<Box<dyn AsyncWrite + Send + Unpin>>,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+    /// What the user could not take yet.
+    held: Vec<u8>,
     ended: bool,
 }
 
 impl Output {
     pub fn new(stream: i32, to: Box<dyn AsyncWrite + Send + Unpin>) -> Output {
-        Output { stream, to: Some(to), buffer: vec![0; BUFFER].into(), start: 0, end: 0, ended: false }
+        Output { stream, to: Some(to), held: Vec::new(), ended: false }
     }
 
     /// All of it has been handed over.
     pub fn is_done(&self) -> bool {
-        self.ended && self.start == self.end && self.to.is_none()
+        self.ended && self.held.is_empty() && self.to.is_none()
     }
 
     pub fn discard(&mut self) {
@@ -216,7 +220,7 @@ impl Output {
 
     /// What came last waits for the user.
     pub fn is_held(&self) -> bool {
-        self.start < self.end
+        !self.held.is_empty()
     }
 
     pub fn has_ended(&self) -> bool {
@@ -229,19 +233,14 @@ impl Output {
         session: &Session,
         channel: &mut Channel,
         cx: &mut Context<'_>,
+        scratch: &mut Scratch,
     ) -> Result<bool, Broken> {
         let mut moved = 0;
         while moved < TURN {
-            if self.start < self.end {
-                let Some(to) = &mut self.to else {
-                    self.start = self.end;
-                    continue;
-                };
-                match Pin::new(to).poll_write(cx, &self.buffer[self.start..self.end]) {
-                    Poll::Ready(Ok(n)) if n > 0 => self.start += n,
-                    Poll::Ready(_) => self.to = None,
-                    // The user is slow: the channel's window makes the machine wait.
-                    Poll::Pending => break,
+            if self.is_held() {
+                let held = std::mem::take(&mut self.held);
+                if !self.pass(cx, &held) {
+                    break;
                 }
                 continue;
             }
@@ -253,7 +252,7 @@ impl Output {
                 self.to = None;
                 return Ok(true);
             }
-            match io_call(session, channel.stream(self.stream).read(&mut self.buffer))? {
+            match io_call(session, channel.stream(self.stream).read(scratch))? {
                 // Nothing, while bytes of the other stream hide whether it is the end.
                 Call::Done(0) if !channel.eof() => break,
                 Call::Done(0) | Call::ChannelGone => {
@@ -261,12 +260,32 @@ impl Output {
                     moved += 1;
                 }
                 Call::Done(n) => {
-                    (self.start, self.end) = (0, n);
                     moved += n;
+                    if !self.pass(cx, &scratch[..n]) {
+                        break;
+                    }
                 }
                 Call::Blocked => break,
             }
         }
         Ok(moved > 0)
+    }
+
+    /// Hands bytes to the user and holds the rest; false when the user is slow: the channel's window makes the machine wait.
+    fn pass(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        while !rest.is_empty()
+            && let Some(to) = &mut self.to
+        {
+            match Pin::new(to).poll_write(cx, rest) {
+                Poll::Ready(Ok(n)) if n > 0 => rest = &rest[n..],
+                Poll::Ready(_) => self.to = None,
+                Poll::Pending => {
+                    self.held = rest.to_vec();
+                    return false;
+                }
+            }
+        }
+        true
     }
 }

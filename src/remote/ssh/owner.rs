@@ -12,6 +12,7 @@
 //!   read, so that other channels and the keepalive go on;
 //! - the end is always the same: shut down the socket, then free in blocking mode (2.6).
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Slot;
 use super::files::{Files, Want};
-use super::flow::{BUFFER, Broken, Call, call, is_outbound_blocked};
+use super::flow::{BUFFER, Broken, Call, Scratch, call, is_outbound_blocked};
 use super::looks::Looks;
 use super::pulse::Pulse;
 use super::socket::{Socket, StdSocket};
@@ -42,6 +43,10 @@ const WINDOW: u32 = 256 << 10;
 const PACKET: u32 = 32 << 10;
 /// Rounds before other owners on this thread get their turn.
 const ROUNDS: usize = 4;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<Scratch>> = RefCell::new(Box::new([0; BUFFER]));
+}
 
 /// What users ask of a connection.
 pub enum Order {
@@ -94,8 +99,6 @@ pub struct Owner {
     drained: bool,
     /// The last turn moved nothing and left news.
     news_left: bool,
-    /// Never filled (`Slot::drain`).
-    nothing: Box<[u8; BUFFER]>,
     /// Which channel goes first.
     first: usize,
     timer: Pin<Box<Sleep>>,
@@ -134,7 +137,6 @@ impl Owner {
             looks: Looks::default(),
             drained: false,
             news_left: false,
-            nothing: Box::new([0; BUFFER]),
             first: 0,
         })
     }
@@ -260,9 +262,9 @@ impl Owner {
         Ok(())
     }
 
-    fn drain(&mut self) -> Result<bool, Broken> {
+    fn drain(&mut self, scratch: &mut Scratch) -> Result<bool, Broken> {
         for slot in &self.slots {
-            if slot.drain(&self.session, &mut self.nothing)? {
+            if slot.drain(&self.session, scratch)? {
                 return Ok(true);
             }
         }
@@ -270,15 +272,15 @@ impl Owner {
     }
 
     /// Moves everything once; true when anything moved.
-    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Broken> {
+    fn turn(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut Scratch) -> Result<bool, Broken> {
         let mut moved = self.take_orders(cx)?;
         // Also tells whether the connection still stands.
-        self.drained = self.drain()?;
+        self.drained = self.drain(scratch)?;
         moved |= self.next_opening(now);
         moved |= self.open(now)?;
         let count = self.slots.len();
         for i in 0..count {
-            moved |= self.slots[(self.first + i) % count].turn(&self.session, cx, now)?;
+            moved |= self.slots[(self.first + i) % count].turn(&self.session, cx, now, scratch)?;
         }
         self.first = self.first.wrapping_add(1) % count.max(1);
         self.slots.retain(|s| !s.is_closed());
@@ -338,11 +340,11 @@ impl Owner {
         }
     }
 
-    fn rounds(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Broken> {
+    fn rounds(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Poll<()>, Broken> {
         for _ in 0..ROUNDS {
             let now = Instant::now();
             self.is_readable(cx, now)?;
-            if !self.turn(cx, now)? && !self.arm(cx, now)? {
+            if !self.turn(cx, now, scratch)? && !self.arm(cx, now)? {
                 return Ok(Poll::Pending);
             }
         }
@@ -377,7 +379,7 @@ impl Future for Owner {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let owner = self.get_mut();
-        match owner.rounds(cx) {
+        match SCRATCH.with_borrow_mut(|scratch| owner.rounds(cx, scratch)) {
             Ok(poll) => poll,
             Err(Broken(why)) => {
                 owner.end(&why);

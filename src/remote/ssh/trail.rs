@@ -58,6 +58,13 @@ impl Trail {
         *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
+    /// So much of the leg was spent waiting for others: it is no part of it.
+    pub fn skip(&self, waited: Duration) {
+        if let Some(since) = self.since.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            *since += waited;
+        }
+    }
+
     /// A leg ends here, and the next one begins.
     pub fn pass(&self, passed: Passed) {
         let Some(to) = &self.to else { return };

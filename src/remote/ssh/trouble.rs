@@ -45,8 +45,9 @@ pub fn handshake(at: &Endpoint, error: &ssh2::Error, within: Duration) -> Troubl
     match error.code() {
         ErrorCode::Session(-5 | -33) => trouble(
             TroubleKind::NoCommonAlgorithm,
-            format!("{at} and nodelift share no key exchange, cipher or host key type ({said})"),
-            "Allow curve25519-sha256 or ecdh-sha2-nistp256 and an ed25519, ecdsa or rsa-sha2 host key in the server's \
+            // libssh2 tells no more; a server that ends at the wrong moment looks the same.
+            format!("{at} and nodelift agree on no key exchange, cipher or host key type, or the handshake broke off ({said})"),
+            "Connect again. If it stays so: allow curve25519-sha256 or ecdh-sha2-nistp256 and an ed25519, ecdsa or rsa-sha2 host key in the server's \
              sshd_config, or reach this machine with transport = \"openssh\"."
                 .into(),
         ),

@@ -15,7 +15,7 @@ use crate::core::event::Failure;
 use crate::remote::Chunk;
 use crate::remote::kept::trouble;
 use crate::remote::kept::{Limiter, Line};
-use crate::remote::powershell::process::{Launch, Limits};
+use crate::remote::powershell::process::{Launch, Limits, Process, StartError};
 use crate::remote::powershell::worker::{Greeting, Worker};
 use crate::remote::sanitise::clean_short;
 
@@ -35,13 +35,21 @@ impl Walked {
         Walked { line, at, limits }
     }
 
+    /// Starts a command line in the login shell.
+    ///
+    /// # Errors
+    /// The machine starts nothing, or the connection is gone.
+    pub async fn start(&self, command: &str) -> Result<Process, StartError> {
+        self.line.start(command.to_owned()).await
+    }
+
     /// Runs a command line in the login shell. Gives what it says on both outputs, cleaned, as one line.
     ///
     /// # Errors
     /// It could not be started, or said nothing in time.
     pub async fn ask_shell(&self, command: &str, within: Duration) -> Result<String, String> {
         let ask = async {
-            let process = self.line.start(command.to_owned()).await.map_err(|e| e.to_string())?;
+            let process = self.start(command).await.map_err(|e| e.to_string())?;
             drop(process.stdin);
             let (mut out, mut errors) = (Vec::new(), Vec::new());
             let (mut stdout, mut stderr) = (process.stdout.take(ANSWER), process.stderr.take(ANSWER));
