@@ -39,9 +39,8 @@ fn held() -> Held {
 /// Processor time of this process.
 fn cpu() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").expect("stat");
-    let fields: Vec<u64> =
-        stat.rsplit_once(')').expect("stat").1.split_whitespace().filter_map(|f| f.parse().ok()).collect();
-    Duration::from_millis((fields[10] + fields[11]) * 10)
+    let fields = stat.rsplit_once(')').expect("stat").1.split_whitespace();
+    Duration::from_millis(fields.skip(11).take(2).map(|f| f.parse::<u64>().expect("ticks")).sum::<u64>() * 10)
 }
 
 async fn run(host: &SshHost, script: &str) -> nodelift::remote::Reply {
