@@ -108,7 +108,7 @@ fn a_restart_takes_the_server_away_and_brings_it_back() {
 fn a_whole_run_restarts_every_node() {
     let engine = Engine::find();
     // A PowerShell process takes its time to start; the stand-in does not.
-    let rate = if matches!(engine, Ok(Engine::StandIn(_))) { 2400.0 } else { 300.0 };
+    let rate = if matches!(engine, Ok(Engine::StandIn(_))) { 1200.0 } else { 300.0 };
     let Some(lab) = lab("ready", Options { rate, ..Options::default() }) else { return };
     let runbook = runbook();
     let mut coordinator = worker(&lab, "COORD01");

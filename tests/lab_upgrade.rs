@@ -27,7 +27,7 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
         return;
     }
     // A PowerShell process takes its time to start; the stand-in does not.
-    let rate = if matches!(Engine::find(), Ok(Engine::StandIn(_))) { 1200.0 } else { 120.0 };
+    let rate = if matches!(Engine::find(), Ok(Engine::StandIn(_))) { 600.0 } else { 120.0 };
     let options = Options {
         rate,
         change: Box::new(|world| {
@@ -40,7 +40,7 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
     };
     let lab = Lab::start("ready", options).unwrap_or_else(|e| panic!("{e}"));
     said::say(&format!("{} answers", lab.engine().name()));
-    let minutes = |site: f64| Duration::from_secs_f64(site * 60.0 / rate) + Duration::from_secs(60);
+    let minutes = |site: f64| Duration::from_secs_f64(site * 60.0 / rate) + Duration::from_secs(120);
 
     let mut t = nodelift(&lab, &["run", "-i", &lab.inventory().display().to_string()]);
     t.wait_for(minutes(30.0), "one blocker", |t| t.text().contains("BLOCKED   1 to fix"));
