@@ -165,7 +165,12 @@ fn write_powershell(folder: &Path) -> io::Result<String> {
     let (text, engine) = match &real {
         Some(path) => (format!("exec {path} \"$@\""), "PowerShell".to_owned()),
         None => (
-            format!("sleep {START}\nFAKE_DIR={} exec {} powershell.exe \"$@\"", folder.display(), own.display()),
+            format!(
+                "sleep {START}\ncase \"$*\" in *'-OutputFormat Text'*) ;; *) echo 1; exit ;; esac\n\
+                 FAKE_DIR={} exec {} powershell.exe \"$@\"",
+                folder.display(),
+                own.display()
+            ),
             format!("stand-in, {START} s to start"),
         ),
     };
