@@ -3,7 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::msg::Ask;
-use super::overlays::{Act, CheckView, Commit, Confirm, Overlay, Page, Waive};
+use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Overlay, Page, Waive};
 use crate::core::command::Command;
 use crate::core::plan::Tier;
 use crate::core::run::Phase;
@@ -31,6 +31,11 @@ impl Model {
                 let keys = self.taken(|key| Command::Retry { key });
                 return keys.into_iter().flat_map(|key| self.command(Command::Retry { key })).collect();
             }
+            RetryNode => {
+                if let Some(node) = self.target_node().cloned() {
+                    return self.command(Command::RetryNode { node });
+                }
+            }
             Fix => {
                 let keys = self.taken(|key| Command::Fix { key });
                 self.open(Overlay::Confirm(Confirm::new(Act::Fix(keys))));
@@ -39,6 +44,10 @@ impl Model {
             Waive => {
                 let keys = self.taken(|key| Command::Waive { key, reason: "x".repeat(99), hours: 1 });
                 self.open(Overlay::Waive(self::Waive::new(keys)));
+            }
+            Attest => {
+                let keys = self.taken(|key| Command::Attest { key, note: String::new() });
+                self.open(Overlay::Attest(self::Attest::new(keys)));
             }
             Start => self.open(Overlay::Confirm(Confirm::new(Act::Start))),
             Pause => self.open(Overlay::Confirm(Confirm::new(Act::Pause))),
@@ -61,6 +70,28 @@ impl Model {
             Copy => return self.copy(),
             Help => self.open(Overlay::Help(Page::default())),
 
+            Matrix => {
+                self.looking.matrix = !self.looking.matrix;
+                self.changed();
+            }
+            Group => {
+                self.looking.order = self.looking.order.next();
+                // The worst comes first: that is where one looks then.
+                self.check = None;
+                self.looking.column = None;
+                self.changed();
+            }
+            Filter => {
+                if let Some(derived) = self.derived.get() {
+                    self.looking.next_filter(&derived.list.rows);
+                }
+                self.check = None;
+                self.changed();
+            }
+            Search if self.focus == Pane::Checks => {
+                self.looking.typing = Some(tui_input::Input::new(self.looking.text.clone()));
+                self.changed();
+            }
             Search => {
                 self.log.typing = Some(tui_input::Input::default());
                 self.dirty = true;
@@ -143,6 +174,11 @@ impl Model {
     fn back(&mut self) {
         self.dirty = true;
         if self.lines.search.take().is_some() {
+            return;
+        }
+        if self.focus == Pane::Checks && self.looking.filters() {
+            self.looking.clear();
+            self.changed();
             return;
         }
         if self.zoom {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::checks::{self, List};
+use super::checks::{self, List, Looking};
 use crate::core::advice::{Advice, advice};
 use crate::core::command::{Command, allowed, fixable};
 use crate::core::event::VerdictKey;
 use crate::core::gates::{Gate, evaluate};
 use crate::core::name::NodeName;
 use crate::core::state::State;
-use crate::core::summary::{Counts, counts, eta};
+use crate::core::summary::{Counts, check_rows, counts_of, eta};
 use crate::input::Action;
 
 /// All of it.
@@ -40,11 +40,12 @@ const GENERAL: [(Action, Command); 8] = [
 ];
 
 impl Derived {
-    /// From a state at a time.
-    pub fn of(state: &State, now: Timestamp) -> Self {
+    /// From a state at a time, as one looks at it.
+    pub fn of(state: &State, now: Timestamp, looking: &Looking) -> Self {
+        let rows = check_rows(state, now);
         Self {
-            counts: counts(state, now),
-            list: checks::list(state, now),
+            counts: counts_of(&rows),
+            list: checks::list(state, rows, looking),
             advice: advice(state, now),
             gates: evaluate(state),
             fixable: fixable(state),
