@@ -137,7 +137,7 @@ actions! {
 
     Details "details" "details" "Why: evidence, rule, script and answer behind what is selected" Look [Global] ["i" "enter"] T0
     Attention "attention" "needs you" "Straight to what waits for you: a machine, a node, a blocker" Look [Global] ["!"] T0
-    Copy "copy" "copy" "Copy the command or the text that is shown" Look [Reader Logs] ["y"] T0
+    Copy "copy" "copy" "Copy the command, or the text that is shown" Look [Reader Logs Checks] ["y"] T0
     Matrix "matrix" "matrix or list" "As a matrix of checks and machines, or as a list" Look [Checks] ["v"] T0
     Group "group" "group" "Group by urgency, by area, or by machine" Look [Checks] ["b"] T0
     Filter "filter" "filter" "Only one kind of answer, the worst first; esc shows all again" Look [Checks] ["e"] T0

@@ -231,10 +231,14 @@ impl Model {
         }
     }
 
-    /// Copies what the open details offer, or the line of the log that one stands on.
+    /// Copies what the open details offer, the command for the selected check, or the line of the log that one stands on.
     fn copy(&mut self) -> Vec<Ask> {
         let text = match self.overlays.last() {
             Some(overlay) => overlay.to_copy(self),
+            None if self.focus == Pane::Checks => {
+                let key = self.check_keys().into_iter().next();
+                key.and_then(|key| Overlay::Check(CheckView::new(key)).to_copy(self))
+            }
             None => {
                 let which = self.which();
                 let at = self.log.cursor.or_else(|| self.lines.length(&which).checked_sub(1));

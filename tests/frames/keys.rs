@@ -524,6 +524,15 @@ fn an_operator_filters_and_escape_shows_everything_again() {
 }
 
 #[test]
+fn the_command_of_the_selected_check_is_copied() {
+    let mut s = scenes::blocked();
+    s.press("y");
+    let Some(Ask::Copy(text)) = s.asked().pop() else { panic!("nothing was copied") };
+    assert!(text.starts_with("Set-ItemProperty"), "{text}");
+    shows(&mut s, "Copied: Set-ItemProperty");
+}
+
+#[test]
 fn what_is_filtered_out_is_not_acted_on() {
     let mut s = scenes::mixed();
     // The firewall rule fails on N3 and is waived on N4.

@@ -183,7 +183,8 @@ fn names(state: &State, theme: &Theme, grid: &Grid, selected: Option<Column>, ar
     if to - from < of {
         let before = if from > 0 { g.left } else { "" };
         let after = if to < of { g.right } else { "" };
-        let said = format!("  {before} nodes {}{}{to} of {of} {after}", from + 1, g.dash);
+        let way = |word: &str| format!("  {before} {word}{}{}{to} of {of} {after}", from + 1, g.dash);
+        let said = Some(way("nodes ")).filter(|w| text::width(w) <= grid.title).unwrap_or_else(|| way(""));
         let line = Line::styled(text::clip(&said, grid.title, g.ellipsis), theme.style(Role::Title));
         buf.set_line(area.x, area.y, &line, grid.title as u16);
     }
