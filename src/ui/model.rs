@@ -199,13 +199,8 @@ impl Model {
 
     /// The engine's time at which something changes on the screen although nothing happens: one tick is wanted then.
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        use crate::core::judge::BLOCKER_FRESH_FOR;
-        use crate::core::run::Phase;
         let state = self.state.as_ref().filter(|_| self.gone.is_none() && self.modes.scale > 0.0)?;
-        let rests = matches!(state.phase, Phase::Blocked | Phase::Ready);
-        let read = rests.then(|| state.checks.values().filter_map(|c| c.current.as_ref()?.value.facts_at));
-        let fresh_for = jiff::SignedDuration::from_secs(BLOCKER_FRESH_FOR + 1);
-        let stale = read.into_iter().flatten().filter_map(|at| at.checked_add(fresh_for).ok());
+        let stale = self.derived().and_then(|d| d.stale_at);
         let waivers = state.waivers.iter().map(|w| w.expires);
         waivers.chain(stale).filter(|at| *at > self.now).min()
     }

@@ -109,6 +109,9 @@ fn check_line(
 
 /// How old what passed is, where that is too old for a start.
 fn stale_since(model: &Model, state: &State, theme: &Theme, row: &CheckRow, right: &mut Row) {
+    if row.standing != Standing::Stale {
+        return;
+    }
     let stale = row.cells.iter().filter(|c| c.standing == Standing::Stale);
     if let Some(at) = stale.filter_map(|c| state.verdict_of(&c.key)).map(read_at).min() {
         right.add(format!("stale {}", model.age(at)), theme.style(Role::Stale)).gap(2);
