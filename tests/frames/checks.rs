@@ -6,7 +6,7 @@ use nodelift::ui::{Ask, Msg};
 
 use crate::dump::{Look, rows};
 use crate::fixtures::scene::Scene;
-use crate::fixtures::scenes;
+use crate::fixtures::{readiness, scenes};
 use crate::keys::{commands, key, screen, shows};
 
 /// Both verdicts of the fixture's questions are about the cluster.
@@ -45,7 +45,7 @@ fn an_operator_walks_the_matrix_and_acts_on_one_cell() {
 
 #[test]
 fn a_check_about_the_cluster_has_its_own_column() {
-    let mut s = scenes::mixed();
+    let mut s = readiness::mixed();
     s.press("v j right");
     shows(&mut s, "HCI-N4: waived, rule disabled");
     s.press("j j");
@@ -70,7 +70,7 @@ fn the_matrix_gives_the_nodes_back_when_one_looks_at_them() {
 
 #[test]
 fn an_operator_filters_and_escape_shows_everything_again() {
-    let mut s = scenes::mixed();
+    let mut s = readiness::mixed();
     let title = |s: &mut Scene| rows(&s.frame(&Look::Default.theme(), 120, 40)).remove(1);
     let mut seen = Vec::new();
     for _ in 0..7 {
@@ -109,7 +109,7 @@ fn the_command_of_the_selected_check_is_copied() {
 
 #[test]
 fn what_is_filtered_out_is_not_acted_on() {
-    let mut s = scenes::mixed();
+    let mut s = readiness::mixed();
     // The firewall rule fails on N3 and is waived on N4.
     s.press("/").type_in("shutdown").press("enter r");
     let both = [key("firewall-remote-shutdown", "HCI-N3"), key("firewall-remote-shutdown", "HCI-N4")];
@@ -148,7 +148,7 @@ fn an_operator_reads_one_machine_again() {
 
 #[test]
 fn an_operator_confirms_what_no_script_can_tell() {
-    let mut s = scenes::mixed();
+    let mut s = readiness::mixed();
     s.press("a");
     assert_eq!(commands(&mut s), []);
     shows(&mut s, "Confirm: it is read, not confirmed");
@@ -188,7 +188,7 @@ fn a_waiver_says_when_it_ends() {
 
 #[test]
 fn a_blocker_turns_stale_on_the_screen_without_a_key() {
-    let mut s = scenes::all_green();
+    let mut s = readiness::all_green();
     shows(&mut s, "34 ✔  of 34");
     let wake = s.model.wakes_at().expect("a time");
     s.model.take_dirty();
