@@ -199,8 +199,11 @@ impl Model {
 
     /// The engine's time at which something changes on the screen although nothing happens: one tick is wanted then.
     pub fn wakes_at(&self) -> Option<Timestamp> {
+        use crate::core::run::Phase;
         let state = self.state.as_ref().filter(|_| self.gone.is_none() && self.modes.scale > 0.0)?;
-        let stale = self.derived().and_then(|d| d.stale_at);
+        // Elsewhere nothing is told from the state only to know that there is nothing to wake for.
+        let rests = matches!(state.phase, Phase::Blocked | Phase::Ready);
+        let stale = if rests { self.derived().and_then(|d| d.stale_at) } else { None };
         let waivers = state.waivers.iter().map(|w| w.expires);
         waivers.chain(stale).filter(|at| *at > self.now).min()
     }

@@ -1,12 +1,17 @@
 //! What an operator does with the checks, as keys: the matrix, groups and filters, one machine again, questions.
 
 use nodelift::core::command::Command;
-use nodelift::core::event::VerdictKey;
+use nodelift::core::event::{Event, Outcome, VerdictKey, Waiver};
+use nodelift::core::plan::Moment;
+use nodelift::core::run::Phase;
+use nodelift::core::standing::{Standing, standing};
+use nodelift::core::summary::counts;
 use nodelift::ui::{Ask, Msg};
 
 use crate::dump::{Look, rows};
 use crate::fixtures::scene::Scene;
-use crate::fixtures::{readiness, scenes};
+use crate::fixtures::story::at;
+use crate::fixtures::{plan, readiness, scenes};
 use crate::keys::{commands, key, screen, shows};
 
 /// Both verdicts of the fixture's questions are about the cluster.
@@ -196,4 +201,41 @@ fn a_blocker_turns_stale_on_the_screen_without_a_key() {
     assert!(s.model.dirty());
     shows(&mut s, "27 ◔  7 ✔");
     assert_eq!(s.model.wakes_at(), None, "nothing else changes by itself");
+}
+
+#[test]
+fn what_an_answer_counts_follows_time_waivers_and_the_run() {
+    let mut s = scenes::connected(plan::hci_cl1());
+    s.at("08:00:00").phase(Phase::Checking, "reading every node").want_all(Moment::Before);
+    s.read_all(Moment::Before, |_| true).phase(Phase::Ready, "every blocker passes");
+    let (blocker, warning) = (key("winrm", "HCI-N1"), key("secure-boot", "HCI-N1"));
+    let of = |s: &crate::fixtures::story::Story, k: &VerdictKey, time: &str| standing(&s.state, k, at(time));
+    assert_eq!(of(&s, &blocker, "08:10:00"), Standing::Pass);
+    assert_eq!(of(&s, &blocker, "08:10:01"), Standing::Stale);
+    assert_eq!(of(&s, &warning, "08:30:00"), Standing::Pass, "only a blocker is proved again");
+    assert_eq!(of(&s, &VerdictKey { check: "no-such".into(), node: None }, "08:00:00"), Standing::NotJudged);
+
+    let firewall = key("firewall-remote-shutdown", "HCI-N4");
+    s.verdict("firewall-remote-shutdown", Some("HCI-N4"), Outcome::Fail, "rule disabled");
+    s.tell_as(
+        "j.doe",
+        Event::Waived(Waiver {
+            key: firewall.clone(),
+            reason: "CHG-4711, by policy".into(),
+            by: "j.doe".into(),
+            expires: at("09:00:00"),
+        }),
+    );
+    assert_eq!(of(&s, &firewall, "08:59:59"), Standing::Waived);
+    assert_eq!(of(&s, &firewall, "09:00:00"), Standing::Fail, "a waiver ends");
+    let c = counts(&s.state, at("08:30:00"));
+    assert_eq!((c.fail, c.waived, c.stale, c.pass), (0, 1, 26, 33));
+    // One that is bad elsewhere too is not waived as a whole.
+    s.verdict("firewall-remote-shutdown", Some("HCI-N3"), Outcome::Fail, "rule disabled");
+    let c = counts(&s.state, at("08:30:00"));
+    assert_eq!((c.fail, c.waived), (1, 0));
+
+    // What was read before a run does not become stale while it is on.
+    s.start();
+    assert_eq!(of(&s, &blocker, "11:00:00"), Standing::Pass);
 }
