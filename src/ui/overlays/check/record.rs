@@ -51,11 +51,11 @@ pub fn history(state: &State, key: &VerdictKey, doc: &mut Doc) {
 
 /// Fixes of it, also those that another check with the same fix asked for; the last one first.
 pub fn fixes(state: &State, check: &Check, key: &VerdictKey, doc: &mut Doc) {
-    let script = |c: &str| state.plan.check(c).and_then(|c| c.fix.as_ref()).map(|f| &f.script);
+    let by = |c: &str| state.plan.check(c).and_then(|c| c.fix.as_ref()).map(|f| &f.by);
     let here = crate::core::command::fix_node(state, key);
     let same = |f: &&FixState| {
         f.key == *key
-            || (check.fix.is_some() && script(&f.key.check) == script(&check.id) && Some(&f.node) == here.as_ref())
+            || (check.fix.is_some() && by(&f.key.check) == by(&check.id) && Some(&f.node) == here.as_ref())
     };
     let mut fixes: Vec<&FixState> = state.fixes.values().filter(same).collect();
     if fixes.is_empty() {
