@@ -183,6 +183,7 @@ impl Model {
         let moves =
             matches!(state.phase, Checking | Acquiring | Running | Pausing | Stopping | Finalising | Recovering);
         moves
+            || state.open_sequence().is_some_and(|(run, _)| run.paused.is_none())
             || self.overlays.iter().any(|o| matches!(o, Overlay::Commit(_)))
             || state.checks.values().any(|c| c.fixing.is_some())
             || state

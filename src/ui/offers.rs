@@ -178,6 +178,10 @@ impl Model {
             focus => {
                 let of_checks = |a: &Action| matches!(a, RetryCheck | Fix | Attest | Waive);
                 let here = for_phase(phase).iter().copied();
+                // What is going on comes first, as long as it does.
+                let open = self.state.as_ref().and_then(|s| s.open_sequence());
+                let over_it = open.map(|(run, _)| if run.paused.is_some() { Resume } else { Pause });
+                out.extend(over_it.into_iter().flat_map(|a| [a, Stop]));
                 out.extend((focus == Pane::Nodes && phase.is_preparing()).then_some(RetryNode));
                 out.extend(here.filter(|a| (focus == Pane::Checks || !of_checks(a)) && self.offers(*a)));
             }

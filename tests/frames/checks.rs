@@ -239,3 +239,17 @@ fn what_an_answer_counts_follows_time_waivers_and_the_run() {
     s.start();
     assert_eq!(of(&s, &blocker, "11:00:00"), Standing::Pass);
 }
+
+#[test]
+fn while_nodes_are_restarted_time_passes_and_pause_is_offered() {
+    let mut s = readiness::restarting();
+    shows(&mut s, "p pause  S stop");
+    assert!(s.model.wants_tick());
+    s.press("i");
+    shows(&mut s, "RefsEnableMetadataValidation");
+    s.press("pgdn");
+    shows(&mut s, "✔ Move its roles away  2025-06-14 08:06:00 UTC, drained");
+    shows(&mut s, "▶ Restart it  since 08:06");
+    s.press("esc p y");
+    assert_eq!(commands(&mut s), [Command::Pause]);
+}

@@ -145,6 +145,7 @@ const OVERLAYS: &[(&str, &str, &str)] = &[
     ("blocked", "f", "fix"),
     ("blocked", "j j j w", "waive"),
     ("mixed", "i", "check-history"),
+    ("restarting", "i", "check-restarting"),
     ("mixed", "j j j j j j j i", "check-question"),
     ("mixed", "v e e e e i", "check-waived-now"),
     ("mixed", "e e e e e i", "check-stale"),

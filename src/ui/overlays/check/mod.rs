@@ -78,6 +78,7 @@ pub fn write(model: &Model, view: &CheckView, doc: &mut Doc) {
     nodes(model, state, check, &view.key, doc);
     record::history(state, &view.key, doc);
     record::fixes(state, check, &view.key, doc);
+    record::sequence(model, state, check, &view.key, doc);
     for key in state.reads_of(&view.key) {
         if let Some(reading) = state.reads.get(&key) {
             answer(model, state, &key, reading, doc);

@@ -1,4 +1,4 @@
-//! What happened to a check: every time it was judged, and every fix with its answer and the way back.
+//! What happened to a check: every time it was judged, every fix with its answer and the way back, every restart.
 
 use serde_json::Value as Json;
 
@@ -7,6 +7,7 @@ use crate::core::plan::Check;
 use crate::core::state::{FixState, State};
 use crate::theme::Role;
 use crate::ui::checks::saw;
+use crate::ui::model::Model;
 use crate::ui::widgets::doc::Doc;
 use crate::ui::widgets::row::Row;
 use crate::ui::widgets::text;
@@ -99,6 +100,34 @@ fn one(state: &State, key: &VerdictKey, fix: &FixState, doc: &mut Doc) {
         Some(Answer::Facts(other)) => {
             doc.code(&format!("  {}", plain(other)), Role::Text);
         }
+    }
+}
+
+/// The sequence that mends it, or makes its fix count, where it was started for this node: every action and when it ended.
+pub fn sequence(model: &Model, state: &State, check: &Check, key: &VerdictKey, doc: &mut Doc) {
+    let id = check.fix.as_ref().and_then(|f| f.sequence());
+    let Some(run) = state.sequence.as_ref().filter(|r| Some(r.id.as_str()) == id) else { return };
+    let Some(sequence) = state.plan.sequence(&run.id) else { return };
+    let Some(node) = key.node.as_ref().filter(|n| run.nodes.contains(n)) else { return };
+    let theme = doc.theme;
+    let g = theme.glyphs();
+    doc.heading(&format!("{}, started {} by {}", sequence.title, time::full(run.started_at), run.by));
+    for (i, action) in sequence.actions.iter().enumerate() {
+        let here = run.is_open() && run.node() == Some(node) && run.action == i;
+        let ended = run.on(node, &action.id).and_then(|a| a.ended.as_ref());
+        let (sign, said) = match ended {
+            Some(end) => ((g.done, Role::Done), format!("{}, {}", time::full(end.at), end.value)),
+            None if here && run.paused.is_some() => ((g.paused, Role::Paused), "paused".to_owned()),
+            None if here => ((g.running, Role::Running), format!("since {}", time::short(run.since, model.now))),
+            None => ((g.waiting, Role::Waiting), String::new()),
+        };
+        let mut row = Row::new();
+        row.gap(2).sign(theme, sign).add(format!("{}  ", action.title), theme.style(Role::Text));
+        row.add(said, theme.style(Role::Muted));
+        doc.row(row);
+    }
+    if let Some(halt) = run.paused.as_ref().filter(|_| run.is_open() && run.node() == Some(node)) {
+        doc.text(&format!("  paused, {}: {}", halt.value.reason, halt.value.why), Role::Attention);
     }
 }
 
