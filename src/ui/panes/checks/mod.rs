@@ -155,12 +155,14 @@ fn reading(model: &Model, state: &State, theme: &Theme, room: usize) -> Line<'st
         0 => String::new(),
         n => format!(" +{n}"),
     };
+    // Where there is little room the title gives way: where and since when is what one looks for.
+    let rest = format!("{on}{since}{more}");
+    let before = if room >= 48 { "reading " } else { "" };
+    let least = room.saturating_sub(3 + text::width(before) + text::width(&rest));
+    let said = format!("{before}{}{rest}", text::clip(title, least.max(4), theme.glyphs().ellipsis));
+    let said = text::clip(&said, room.saturating_sub(3), theme.glyphs().ellipsis);
     let mut row = Row::new();
-    let said = format!("reading {title}{on}{since}{more}");
-    // The lines that are seen are told at the end of this border too.
-    row.gap(1)
-        .add(text::clip(&said, room.saturating_sub(3), theme.glyphs().ellipsis), theme.style(Role::Running))
-        .gap(1);
+    row.gap(1).add(said, theme.style(Role::Running)).gap(1);
     row.line()
 }
 
