@@ -7,12 +7,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::Runbook;
 use super::checked::{Known, check_expression};
 use super::files::{Files, beside};
 use super::schema::{
     CheckTable, DriverTable, FactsTable, FixTable, IncludedFile, LogTable, RunbookFile, StepTable, Word,
 };
+use super::{LARGEST_SCRIPT, Runbook};
 use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
 use crate::core::plan::{
     ARGUMENTS, Check, Class, Driver, Expr, FactGroup, Fix, LogFrom, LogSource, Place, Probe, Proof, RunbookInfo,
@@ -21,9 +21,6 @@ use crate::core::plan::{
 
 /// Seconds a script may take where its table does not say (powershell-over-ssh 15).
 const TIMEOUT: u64 = 60;
-
-/// Largest script, in bytes: it travels as one line (powershell-over-ssh 15).
-const LARGEST_SCRIPT: usize = 900_000;
 
 /// Loads and checks a runbook.
 pub fn load(files: &Files, path: &str) -> Result<Runbook, Diagnostics> {

@@ -3,6 +3,7 @@
 
 mod checked;
 mod files;
+pub mod lint;
 mod load;
 mod schema;
 
@@ -19,6 +20,9 @@ use crate::core::name::NodeName;
 use crate::core::plan::{
     Check, Driver, FactGroup, LogSource, Plan, RunbookInfo, Script, ScriptId, Stage, StageBudget, Step, Target,
 };
+
+/// Largest script, in bytes: it travels as one line (powershell-over-ssh 15).
+const LARGEST_SCRIPT: usize = 900_000;
 
 /// A runbook, checked and complete but for the site it is run on.
 #[derive(Clone, Debug)]

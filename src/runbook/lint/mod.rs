@@ -1,0 +1,215 @@
+//! `nodelift runbook lint`: what loading cannot refuse and an author wants to know. Scripts are looked at without Windows:
+//! what they call exists there, with those parameters; nothing that Windows PowerShell 5.1 or ConstrainedLanguage refuses;
+//! every error is an error; nothing that does harm.
+
+mod aliases;
+mod allow;
+mod cmdlets;
+mod commands;
+mod constrained;
+mod errors;
+mod expressions;
+mod finding;
+mod forbidden;
+mod language;
+mod mask;
+mod rules;
+mod script;
+mod syntax;
+mod tables;
+mod values;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use finding::Finding;
+pub use rules::{ALL as RULES, Rule, Severity};
+pub use script::Role;
+
+use super::Library;
+use super::files::Files;
+use super::load::load;
+use crate::config::diagnose::{Source, suggest};
+use rules::{FILE_UNUSED, RUNBOOK};
+use script::Script;
+use walk::Use;
+
+/// What a look at runbooks found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// By file, and in the order of the file.
+    pub findings: Vec<Finding>,
+    /// Findings that a comment allows.
+    pub allowed: usize,
+    /// Files that were looked at.
+    pub files: usize,
+}
+
+impl Report {
+    /// Findings of that weight.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|f| f.rule.severity == severity).count()
+    }
+}
+
+/// Everything that is wrong with one script. `given` are functions that stand in front of it.
+pub fn script(source: &Source, roles: &[Role], given: &[String]) -> Report {
+    if let Some(finding) = syntax::size(source) {
+        return Report { findings: vec![finding], allowed: 0, files: 1 };
+    }
+    let s = Script::new(source.clone(), roles.to_vec(), given.to_vec());
+    let mut findings = Vec::new();
+    syntax::text(&s, &mut findings);
+    language::signs(&s, &mut findings);
+    let newer = findings.iter().any(|f| f.rule == rules::LANGUAGE_7);
+    // What belongs to a newer language is no second mistake, and behind a mistake the parser guesses.
+    let mut broken = Vec::new();
+    if syntax::parses(&s, &mut broken) {
+        language::calls(&s, &mut findings);
+        commands::check(&s, &mut findings);
+        constrained::check(&s, &mut findings);
+        errors::check(&s, &mut findings);
+        forbidden::check(&s, &mut findings);
+        values::check(&s, &mut findings);
+    } else if !newer {
+        findings.extend(broken);
+    }
+    let allowed = allow::apply(source, &mut findings);
+    findings.sort_by_key(Finding::start);
+    Report { findings, allowed, files: 1 }
+}
+
+impl Library {
+    /// Looks at runbooks: at one, or at all. Of a folder that lies over the built-in files only its own files are looked at,
+    /// unless the one that is named is built in.
+    ///
+    /// # Errors
+    /// There is no runbook of that name.
+    pub fn lint(&self, id: Option<&str>) -> Result<Report, String> {
+        let files = &self.0;
+        let all = files.runbooks();
+        if let Some(id) = id.filter(|id| !all.iter().any(|a| a == id)) {
+            let known: Vec<&str> = all.iter().map(String::as_str).collect();
+            return Err(format!("there is no runbook `{id}`: {}", suggest(id, known)));
+        }
+        let ids: Vec<String> = id.map_or_else(|| all.clone(), |id| vec![id.to_owned()]);
+        let named_built_in = id.is_some_and(|id| !files.is_own(&format!("{id}/runbook.toml")));
+        let own_only = files.has_folder() && !named_built_in;
+        let mut look = Look { files, own_only, report: Report::default(), sources: BTreeMap::new() };
+        look.runbooks(&ids);
+        if own_only && id.is_none() {
+            look.left_over(&all);
+        }
+        Ok(look.end())
+    }
+}
+
+/// A look under way.
+struct Look<'a> {
+    files: &'a Files,
+    own_only: bool,
+    report: Report,
+    /// Files that hold tables: their comments allow findings too.
+    sources: BTreeMap<String, Source>,
+}
+
+impl Look<'_> {
+    fn is_wanted(&self, path: &str) -> bool {
+        !self.own_only || self.files.is_own(path)
+    }
+
+    fn runbooks(&mut self, ids: &[String]) {
+        let mut uses: BTreeMap<String, Use> = BTreeMap::new();
+        let mut unused = tables::Unused::new();
+        for id in ids {
+            if let Err(wrong) = load(self.files, &format!("{id}/runbook.toml")) {
+                // Characters and size of scripts have rules of their own.
+                let wrong = wrong.0.into_iter().filter(|d| !d.file().ends_with(".ps1"));
+                self.report.findings.extend(wrong.map(|d| Finding::from(RUNBOOK, d)));
+            }
+            let parts = walk::parts(self.files, id);
+            walk::scripts(self.files, &parts, &mut uses);
+            tables::unused(&parts, &mut unused);
+            for part in parts {
+                if self.is_wanted(&part.path) && !self.sources.contains_key(&part.path) {
+                    tables::check(&part, &mut self.report.findings);
+                    self.sources.insert(part.path, part.source);
+                }
+            }
+        }
+        for ((path, _), finding) in unused {
+            if self.is_wanted(&path) {
+                self.report.findings.extend(finding);
+            }
+        }
+        for (path, used) in uses {
+            self.script(&path, &used);
+        }
+    }
+
+    fn script(&mut self, path: &str, used: &Use) {
+        if !self.is_wanted(path) {
+            return;
+        }
+        if let Some(source) = walk::open(self.files, path) {
+            let found = script(&source, &used.roles, &used.given);
+            self.report.findings.extend(found.findings);
+            self.report.allowed += found.allowed;
+            self.report.files += 1;
+            self.sources.remove(path);
+        }
+    }
+
+    /// Files in the folder that no runbook uses.
+    fn left_over(&mut self, ids: &[String]) {
+        let mut known: BTreeSet<String> = BTreeSet::new();
+        for id in ids {
+            let parts = walk::parts(self.files, id);
+            let mut uses = BTreeMap::new();
+            walk::scripts(self.files, &parts, &mut uses);
+            known.extend(uses.into_keys());
+            known.extend([format!("{id}/runbook.toml"), format!("{id}/extra.toml")]);
+            known.extend(parts.into_iter().map(|p| p.path));
+        }
+        for path in self.files.own_files() {
+            if known.contains(&path) || !(path.ends_with(".ps1") || path.ends_with(".toml")) {
+                continue;
+            }
+            let answers = path.strip_suffix(".sim.toml").map(|p| format!("{p}.ps1"));
+            if answers.as_ref().is_some_and(|script| known.contains(script)) {
+                continue;
+            }
+            let Some(source) = walk::open(self.files, &path) else { continue };
+            let folder = path.split('/').next().unwrap_or_default();
+            let help = match () {
+                () if path.ends_with("/extra.toml") => {
+                    format!("there is no runbook `{folder}`: {}", suggest(folder, ids.iter().map(String::as_str)))
+                }
+                () if answers.is_some() => "it answers for the script beside it of the same name".to_owned(),
+                () if path.ends_with(".ps1") => {
+                    "a fact group, a fix or a step names it as its `script`".to_owned()
+                }
+                () => "a runbook names it in `include`".to_owned(),
+            };
+            self.report
+                .findings
+                .push(Finding::new(FILE_UNUSED, &source, 0..0, "no runbook uses this file").help(help));
+            if path.ends_with(".ps1") {
+                self.script(&path, &Use { roles: vec![Role::Unused], given: Vec::new() });
+            } else {
+                self.sources.insert(path, source);
+            }
+        }
+    }
+
+    fn end(mut self) -> Report {
+        for source in self.sources.values() {
+            self.report.allowed += allow::apply(source, &mut self.report.findings);
+            self.report.files += 1;
+        }
+        let key = |f: &Finding| (f.file().to_owned(), f.start(), f.rule.id);
+        self.report.findings.sort_by_key(key);
+        self.report.findings.dedup_by(|a, b| key(a) == key(b) && a.message() == b.message());
+        self.report
+    }
+}
