@@ -176,20 +176,21 @@ impl Look<'_> {
                 continue;
             }
             let answers = path.strip_suffix(".sim.toml").map(|p| format!("{p}.ps1"));
-            if answers.as_ref().is_some_and(|script| known.contains(script)) {
+            // The script beside it is used, or is said to be unused itself.
+            if answers.as_ref().is_some_and(|script| self.files.read(script).is_ok()) {
                 continue;
             }
             let Some(source) = walk::open(self.files, &path) else { continue };
             let folder = path.split('/').next().unwrap_or_default();
-            let help = match () {
-                () if path.ends_with("/extra.toml") => {
+            let help = match answers {
+                Some(script) => format!("it answers for {script}, and that is not there"),
+                None if path.ends_with("/extra.toml") => {
                     format!("there is no runbook `{folder}`: {}", suggest(folder, ids.iter().map(String::as_str)))
                 }
-                () if answers.is_some() => "it answers for the script beside it of the same name".to_owned(),
-                () if path.ends_with(".ps1") => {
+                None if path.ends_with(".ps1") => {
                     "a fact group, a fix or a step names it as its `script`".to_owned()
                 }
-                () => "a runbook names it in `include`".to_owned(),
+                None => "a runbook names it in `include`".to_owned(),
             };
             self.report
                 .findings
