@@ -19,7 +19,10 @@ HEAD = """\
 """
 
 # No page has them: they come with Azure Stack HCI. Their module is not named anywhere either.
-MORE = ["Get-AzureStackHCI", "Get-StampInformation", "Sync-AzureStackHCI"]
+MORE = {
+    "Get-AzureStackHCI": [], "Get-ClusterNodeSupportedVersion": [], "Get-ClusterPerf": ["TimeFrame"], "Get-HealthFault": [],
+    "Get-StampInformation": [], "Sync-AzureStackHCI": [],
+}
 # Pages of 5.1 that describe a parameter of a later version.
 NOT_THERE = {("Get-ChildItem", "FollowSymlink")}
 
@@ -51,7 +54,7 @@ def main() -> None:
                     there[parameter] = what
                     if known and (name, None) not in later:
                         later.add((name, parameter))
-    modules["-"] = {name: {} for name in MORE}
+    modules["-"] = {name: {p: {} for p in parameters} for name, parameters in MORE.items()}
 
     print(HEAD, end="")
     for module in sorted(modules):

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nodelift::config::diagnose::Source;
 use nodelift::core::plan::Class;
 use nodelift::runbook::Library;
-use nodelift::runbook::lint::{RULES, Role, Severity, script};
+use nodelift::runbook::lint::{RULES, Role, Severity, Use, script};
 
 /// Scripts that are processes of their own: only they may end one.
 const PROCESSES: [&str; 2] = ["op.ps1", "worker.ps1"];
@@ -42,7 +42,7 @@ fn the_scripts_of_the_transport_have_no_finding() {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let role = if PROCESSES.contains(&name) { Role::Process } else { Role::Transport };
         let source = Source::new(path.display().to_string(), fs::read_to_string(&path).expect("readable"));
-        wrong.extend(script(&source, &[role], &[]).findings.iter().map(ToString::to_string));
+        wrong.extend(script(&source, &Use::of(role)).findings.iter().map(ToString::to_string));
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
@@ -67,6 +67,13 @@ const EXAMPLES: &[(&str, Role, &str, &str)] = &[
     ("cmdlet-7", Role::Read, "1 | ForEach-Object §-Parallel { $_ }", "1 | ForEach-Object -Process { $_ }"),
     ("cmdlet-7", Role::Read, "ConvertFrom-Json -InputObject $a §-AsHashtable", "ConvertFrom-Json -InputObject $a"),
     ("using", Role::Read, "§using namespace System.IO", "Import-Module -Name Storage"),
+    (
+        "param",
+        Role::Read,
+        "§param([string]$Name)\n$Name",
+        "function F { param([string]$Name) $Name }\nF $arg.which",
+    ),
+    ("argument-missing", Role::Read, "$x = \"$($arg.§cluster)\"", "$x = \"$($arg.which)\""),
     ("cmdlet-unknown", Role::Read, "$x = 1\n$x | §Get-Nothing", "function Get-Nothing { 1 }\nGet-Nothing"),
     ("cmdlet-unknown", Role::Read, "$x = @(1 | Where-Object { §Get-Nothing })", "RegValue a b"),
     ("cmdlet-unknown", Role::Read, "§whoami /all", "$null | & whoami.exe /all"),
@@ -97,6 +104,7 @@ const EXAMPLES: &[(&str, Role, &str, &str)] = &[
         "Get-Service §-ServiceName x -ErrorAction Stop",
         "Get-Service -Name x -ErrorAction Stop",
     ),
+    ("spelling", Role::Read, "1 | §where-Object { $_ }", "1 | Where-Object Length -eq 1"),
     ("spelling", Role::Read, "§get-date §-format o", "Get-Date -Format o"),
     ("constrained-type", Role::Read, "[§pscustomobject]@{ a = 1 }", "[ordered]@{ a = 1 }"),
     ("constrained-type", Role::Read, "[§ref]$a", "[int64]$a"),
@@ -104,6 +112,7 @@ const EXAMPLES: &[(&str, Role, &str, &str)] = &[
     ("constrained-member", Role::Read, "§[IO.File]::Exists('x')", "Test-Path -LiteralPath x"),
     ("basic-member", Role::Read, "§[string]::Join(',', $a)", "$a -join ','"),
     ("constrained-method", Role::Read, "$a.§GetType().Name", "$a.PSTypeNames[0]"),
+    ("constrained-method", Role::Read, "$a.§Foo()", "$a.Where({ $_ }).ForEach({ \"$_\".Trim() })"),
     ("constrained-method", Role::Read, "{ 1 }.§Invoke()", "& { 1 }"),
     (
         "constrained-method",
@@ -243,8 +252,14 @@ fn places(marked: &str) -> (String, Vec<(usize, usize)>) {
     (text, places)
 }
 
+/// With a prelude, and two arguments.
+fn used(role: Role) -> Use {
+    let arguments = Some(vec!["task_password".to_owned(), "which".to_owned()]);
+    Use { roles: vec![role], given: vec!["RegValue".to_owned()], arguments }
+}
+
 fn found(text: &str, role: Role, rule: &str) -> Vec<(usize, usize)> {
-    let report = script(&Source::new("x.ps1", text), &[role], &["RegValue".to_owned()]);
+    let report = script(&Source::new("x.ps1", text), &used(role));
     report.findings.iter().filter(|f| f.rule.id == rule).map(nodelift::runbook::lint::Finding::start).collect()
 }
 
@@ -264,7 +279,7 @@ fn a_bad_example_has_no_other_error() {
     for (rule, role, bad, _) in
         EXAMPLES.iter().filter(|(rule, ..)| !["irreversible", "read-changes"].contains(rule))
     {
-        let report = script(&Source::new("x.ps1", places(bad).0), &[*role], &["RegValue".to_owned()]);
+        let report = script(&Source::new("x.ps1", places(bad).0), &used(*role));
         let other = report.findings.iter().find(|f| f.rule.id != *rule && f.rule.severity == Severity::Error);
         assert!(other.is_none(), "{rule}: {}", other.unwrap());
     }
@@ -291,12 +306,12 @@ fn every_rule_of_scripts_has_an_example() {
 #[test]
 fn a_step_may_do_what_it_is_for() {
     let level = "$null = Update-ClusterFunctionalLevel -Force -ErrorAction Stop";
-    assert!(script(&Source::new("x.ps1", level), &[Role::Step(Class::Irreversible)], &[]).findings.is_empty());
-    let both = [Role::Step(Class::Irreversible), Role::Fix];
-    assert_eq!(script(&Source::new("x.ps1", level), &both, &[]).findings.len(), 1);
+    assert!(script(&Source::new("x.ps1", level), &Use::of(Role::Step(Class::Irreversible))).findings.is_empty());
+    let both = Use { roles: vec![Role::Step(Class::Irreversible), Role::Fix], ..Use::default() };
+    assert_eq!(script(&Source::new("x.ps1", level), &both).findings.len(), 1);
     let restart = "Restart-Computer -Force -ErrorAction Stop";
-    assert!(script(&Source::new("x.ps1", restart), &[Role::Step(Class::Once)], &[]).findings.is_empty());
-    assert!(script(&Source::new("x.ps1", "exit 3"), &[Role::Process], &[]).findings.is_empty());
+    assert!(script(&Source::new("x.ps1", restart), &Use::of(Role::Step(Class::Once))).findings.is_empty());
+    assert!(script(&Source::new("x.ps1", "exit 3"), &Use::of(Role::Process)).findings.is_empty());
 }
 
 #[test]
@@ -304,7 +319,7 @@ fn what_is_meant_is_allowed_with_a_reason() {
     let text = "gci -ErrorAction Stop # lint: allow cmdlet-alias shown in a course\n\
                 # lint: allow cmdlet-alias this one too\n# and why\ngci -ErrorAction Stop\n\
                 gci -ErrorAction Stop\n";
-    let report = script(&Source::new("x.ps1", text), &[Role::Read], &[]);
+    let report = script(&Source::new("x.ps1", text), &Use::of(Role::Read));
     let places: Vec<_> = report.findings.iter().map(|f| (f.rule.id, f.line())).collect();
     assert_eq!((report.allowed, places), (2, vec![("cmdlet-alias", 5)]));
 }
@@ -325,7 +340,7 @@ fn nothing_that_is_written_breaks_the_linter() {
         let lines: Vec<&str> = text.lines().collect();
         let gaps = (0..lines.len()).step_by(3).map(|i| [&lines[..i], &lines[i + 1..]].concat().join("\n"));
         for broken in ends.chain(gaps) {
-            script(&Source::new("x.ps1", broken), &[Role::Read], &[]);
+            script(&Source::new("x.ps1", broken), &Use::of(Role::Read));
         }
     }
 }

@@ -37,7 +37,7 @@ fn unknown(s: &Script, call: &Call) -> Finding {
     if let Some(meant) = aliases::meant(name) {
         return call.finding(CMDLET_ALIAS, format!("`{name}` is an alias")).help(format!("write {meant}"));
     }
-    let known = cmdlets::names().chain(s.functions().iter().chain(&s.given).map(String::as_str));
+    let known = cmdlets::names().chain(s.functions().iter().chain(&s.used.given).map(String::as_str));
     let help = match nearest(name, known) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None if !name.contains('-') => format!("a program is written with its ending: {name}.exe"),
@@ -51,7 +51,7 @@ fn unknown(s: &Script, call: &Call) -> Finding {
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let scored = known.map(|k| (strsim::normalized_damerau_levenshtein(&lower, &k.to_lowercase()), k));
-    scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, k)| k)
+    scored.filter(|(score, _)| *score > 0.78).max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, k)| k)
 }
 
 fn known(call: &Call, cmdlet: &Cmdlet, out: &mut Vec<Finding>) {
@@ -85,7 +85,8 @@ fn known(call: &Call, cmdlet: &Cmdlet, out: &mut Vec<Finding>) {
 /// What is wrong with a parameter: the rule, the message and what to do.
 fn parameter(cmdlet: &Cmdlet, name: &str) -> Option<(&'static Rule, String, String)> {
     if let Some(known) = cmdlet.parameter(name) {
-        if known.name != name {
+        // Of Where-Object they are operators: everybody writes those in small letters.
+        if known.name != name && cmdlet.name != "Where-Object" {
             return Some((SPELLING, format!("Windows writes it -{}", known.name), CAPITALS.to_owned()));
         }
         if known.newer && !cmdlet.newer {

@@ -73,7 +73,7 @@ const ATTRIBUTES: [&str; 17] = [
 ];
 
 /// Methods of texts, times, lists, tables, patterns and documents.
-const METHODS: [&str; 56] = [
+const METHODS: [&str; 57] = [
     "add",
     "adddays",
     "addhours",
@@ -130,6 +130,7 @@ const METHODS: [&str; 56] = [
     "trim",
     "trimend",
     "trimstart",
+    "where",
 ];
 
 /// Kinds that `New-Object` may make.
@@ -251,7 +252,7 @@ fn object(call: &Call) -> Option<Finding> {
 }
 
 fn sourced(s: &Script, call: &Call) -> Option<Finding> {
-    let own = s.roles.contains(&Role::Process);
+    let own = s.used.roles.contains(&Role::Process);
     let file = call.name.trim_matches(['"', '\'']).to_ascii_lowercase().ends_with(".ps1");
     if call.operator == Some(".") {
         let message = "dot-sourcing: across trust boundaries ConstrainedLanguage refuses it";

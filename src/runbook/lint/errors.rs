@@ -107,7 +107,7 @@ pub fn check(s: &Script, out: &mut Vec<Finding>) {
     for node in s.nodes() {
         let text = s.text(node).to_ascii_lowercase();
         match node.kind() {
-            "flow_control_statement" if text.starts_with("exit") && !s.roles.contains(&Role::Process) => {
+            "flow_control_statement" if text.starts_with("exit") && !s.used.roles.contains(&Role::Process) => {
                 let message = "`exit` ends the worker, for every script that waits behind this one";
                 out.push(s.finding(EXIT, node, message).help("write return, or throw 'area:Reason'"));
             }

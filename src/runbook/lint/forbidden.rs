@@ -82,8 +82,8 @@ const WRITES: [&str; 13] = [
 ];
 
 pub fn check(s: &Script, out: &mut Vec<Finding>) {
-    let only = |class| !s.roles.is_empty() && s.roles.iter().all(|r| *r == Role::Step(class));
-    let reads = s.roles.contains(&Role::Read);
+    let only = |class| !s.used.roles.is_empty() && s.used.roles.iter().all(|r| *r == Role::Step(class));
+    let reads = s.used.roles.contains(&Role::Read);
     for call in s.calls() {
         if s.has_function(call.cmdlet()) {
             continue;
@@ -119,7 +119,7 @@ pub fn check(s: &Script, out: &mut Vec<Finding>) {
 }
 
 fn irreversible(s: &Script, finding: Finding) -> Finding {
-    let help = if s.roles.contains(&Role::Step(Class::Irreversible)) {
+    let help = if s.used.roles.contains(&Role::Step(Class::Irreversible)) {
         "the script stands in other places too: give the step a script of its own"
     } else {
         "it belongs into a step of kind \"commit\" and class \"irreversible\", with a proof"

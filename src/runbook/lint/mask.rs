@@ -1,6 +1,6 @@
 //! PowerShell without its comments and texts, for what is looked for in code that may not even parse.
 
-/// The text with every byte of comments and of literal text blank; lengths and lines stay. What stands in `$( )` of an
+/// The text with every byte of comments and of literal text blank; opening quotes, lengths and lines stay. What stands in `$( )` of an
 /// expandable text is code.
 pub fn code(text: &str) -> String {
     let mut mask = Mask { text: text.as_bytes(), out: text.as_bytes().to_vec(), at: 0 };
@@ -50,14 +50,20 @@ impl Mask<'_> {
                     self.blank(end.unwrap_or(self.text.len()));
                 }
                 b'<' if self.next_is("<#") => self.blank_to(2, "#>"),
-                b'@' if self.next_is("@'") => self.blank_to(2, "\n'@"),
+                b'@' if self.next_is("@'") => {
+                    self.at += 2;
+                    self.blank_to(0, "\n'@");
+                }
                 b'@' if self.next_is("@\"") => {
-                    self.blank(2);
+                    self.at += 2;
                     self.expandable("\n\"@");
                 }
-                b'\'' => self.blank_to(1, "'"),
+                b'\'' => {
+                    self.at += 1;
+                    self.blank_to(0, "'");
+                }
                 b'"' => {
-                    self.blank(1);
+                    self.at += 1;
                     self.expandable("\"");
                 }
                 b'(' => {
@@ -98,14 +104,14 @@ mod tests {
 
     #[test]
     fn texts_and_comments_are_blank() {
-        assert_eq!(code("a 'b''c' # d\n\"e\"\"`\"f\" g"), "a          \n          g");
+        assert_eq!(code("a 'b''c' # d\n\"e\"\"`\"f\" g"), "a '  '      \n\"        g");
         assert_eq!(code("a <# ?? #> b#c"), "a          b#c");
-        assert_eq!(code("@'\n?? 'x'\n'@ + @\"\n\"??\n\"@ c"), "  \n      \n   +   \n   \n   c");
+        assert_eq!(code("@'\n?? 'x'\n'@ + @\"\n\"??\n\"@ c"), "@'\n      \n   + @\"\n   \n   c");
     }
 
     #[test]
     fn code_in_a_text_is_code() {
-        assert_eq!(code("\"x $(f \"y\" ')' (1)) z\" h"), "   $(f         (1))    h");
+        assert_eq!(code("\"x $(f \"y\" ')' (1)) z\" h"), "\"  $(f \"   '   (1))    h");
     }
 
     #[test]

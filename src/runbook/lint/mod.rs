@@ -4,6 +4,7 @@
 
 mod aliases;
 mod allow;
+mod arguments;
 mod cmdlets;
 mod commands;
 mod constrained;
@@ -11,6 +12,7 @@ mod errors;
 mod expressions;
 mod finding;
 mod forbidden;
+mod grammar;
 mod language;
 mod mask;
 mod rules;
@@ -24,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use finding::Finding;
 pub use rules::{ALL as RULES, Rule, Severity};
-pub use script::Role;
+pub use script::{Role, Use};
 
 use super::Library;
 use super::files::Files;
@@ -32,7 +34,6 @@ use super::load::load;
 use crate::config::diagnose::{Source, suggest};
 use rules::{FILE_UNUSED, RUNBOOK};
 use script::Script;
-use walk::Use;
 
 /// What a look at runbooks found.
 #[derive(Debug, Default)]
@@ -52,12 +53,12 @@ impl Report {
     }
 }
 
-/// Everything that is wrong with one script. `given` are functions that stand in front of it.
-pub fn script(source: &Source, roles: &[Role], given: &[String]) -> Report {
+/// Everything that is wrong with one script.
+pub fn script(source: &Source, used: &Use) -> Report {
     if let Some(finding) = syntax::size(source) {
         return Report { findings: vec![finding], allowed: 0, files: 1 };
     }
-    let s = Script::new(source.clone(), roles.to_vec(), given.to_vec());
+    let s = Script::new(source.clone(), used.clone());
     let mut findings = Vec::new();
     syntax::text(&s, &mut findings);
     language::signs(&s, &mut findings);
@@ -67,6 +68,7 @@ pub fn script(source: &Source, roles: &[Role], given: &[String]) -> Report {
     if syntax::parses(&s, &mut broken) {
         language::calls(&s, &mut findings);
         commands::check(&s, &mut findings);
+        arguments::check(&s, &mut findings);
         constrained::check(&s, &mut findings);
         errors::check(&s, &mut findings);
         forbidden::check(&s, &mut findings);
@@ -152,7 +154,7 @@ impl Look<'_> {
             return;
         }
         if let Some(source) = walk::open(self.files, path) {
-            let found = script(&source, &used.roles, &used.given);
+            let found = script(&source, used);
             self.report.findings.extend(found.findings);
             self.report.allowed += found.allowed;
             self.report.files += 1;
@@ -196,7 +198,7 @@ impl Look<'_> {
                 .findings
                 .push(Finding::new(FILE_UNUSED, &source, 0..0, "no runbook uses this file").help(help));
             if path.ends_with(".ps1") {
-                self.script(&path, &Use { roles: vec![Role::Unused], given: Vec::new() });
+                self.script(&path, &Use::of(Role::Unused));
             } else {
                 self.sources.insert(path, source);
             }

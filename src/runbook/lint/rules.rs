@@ -53,6 +53,12 @@ rules! {
     SYNTAX = Error "syntax" "what is not PowerShell";
     LANGUAGE_7 = Error "language-7" "`??`, `?.`, `a ? b : c`, `&&`, `||`, `clean`, `$IsWindows`: PowerShell 7 only";
     CMDLET_7 = Error "cmdlet-7" "a cmdlet or parameter that only PowerShell 7 has";
+    PARAM = Error
+        "param"
+        "a `param` block: a script gets its arguments in `$arg`";
+    ARGUMENT_MISSING = Error
+        "argument-missing"
+        "`$arg.name` that `args` in the runbook does not list";
     USING = Error "using" "`using` anywhere: a script is never the first thing in its process";
     CMDLET_UNKNOWN = Error "cmdlet-unknown" "a cmdlet or function that nobody knows";
     CMDLET_ALIAS = Warning "cmdlet-alias" "an alias";

@@ -5,9 +5,8 @@ use std::ops::Range;
 
 use tree_sitter::{Node, Parser, Tree};
 
-use super::mask;
 use super::rules::Rule;
-use super::{Finding, cmdlets};
+use super::{Finding, cmdlets, grammar, mask};
 use crate::config::diagnose::Source;
 use crate::core::plan::Class;
 
@@ -32,12 +31,27 @@ pub enum Role {
     Unused,
 }
 
-/// A script, parsed.
-pub struct Script {
-    pub source: Source,
+/// Where a script stands: what it is used for, and what it finds there.
+#[derive(Clone, Debug, Default)]
+pub struct Use {
     pub roles: Vec<Role>,
     /// Functions that stand in front of it.
     pub given: Vec<String>,
+    /// Names of the arguments it gets; nothing where that is not known.
+    pub arguments: Option<Vec<String>>,
+}
+
+impl Use {
+    /// A script that is used for that alone, with nothing in front of it.
+    pub fn of(role: Role) -> Self {
+        Self { roles: vec![role], ..Self::default() }
+    }
+}
+
+/// A script, parsed.
+pub struct Script {
+    pub source: Source,
+    pub used: Use,
     /// Its text without comments and literal text.
     pub code: String,
     tree: Tree,
@@ -48,15 +62,15 @@ pub struct Script {
 }
 
 impl Script {
-    /// Parses a script. `given` are the functions of its prelude.
-    pub fn new(source: Source, roles: Vec<Role>, given: Vec<String>) -> Self {
+    /// Parses a script.
+    pub fn new(source: Source, used: Use) -> Self {
         let mut parser = Parser::new();
         // The grammar and the parser are built together: both cannot fail, and an empty tree has no findings.
         let fits = parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).is_ok();
-        let tree = parser.parse(&*source.text, None).filter(|_| fits);
-        let tree = tree.expect("the grammar fits the parser, and nothing stops it");
         let code = mask::code(&source.text);
-        let mut s = Self { source, roles, given, code, tree, functions: Vec::new(), sets: HashMap::new() };
+        let tree = parser.parse(grammar::adapted(&source.text, &code), None).filter(|_| fits);
+        let tree = tree.expect("the grammar fits the parser, and nothing stops it");
+        let mut s = Self { source, used, code, tree, functions: Vec::new(), sets: HashMap::new() };
         let (mut functions, mut sets) = (Vec::new(), HashMap::<String, Vec<Range<usize>>>::new());
         for node in s.nodes() {
             match node.kind() {
@@ -102,7 +116,7 @@ impl Script {
 
     /// Whether a command of that name is a function of its own or of its prelude.
     pub fn has_function(&self, name: &str) -> bool {
-        self.functions.iter().chain(&self.given).any(|f| f.eq_ignore_ascii_case(name))
+        self.functions.iter().chain(&self.used.given).any(|f| f.eq_ignore_ascii_case(name))
     }
 
     /// What is assigned to a variable, named without its sign, wherever that happens.
@@ -227,6 +241,10 @@ impl<'a> Call<'a> {
         }
         let name_node = name_node?;
         let name = script.text(name_node);
+        // `1..10` is a range: the grammar takes it for a command.
+        if name.starts_with(|c: char| c.is_ascii_digit()) && name.contains("..") {
+            return None;
+        }
         let mut call = Self {
             script,
             node,

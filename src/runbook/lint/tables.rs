@@ -40,7 +40,7 @@ pub fn check(part: &Part, out: &mut Vec<Finding>) {
         }
     }
     let of_checks =
-        part.checks.iter().flat_map(|c| [Some(&c.pass), c.applies.as_ref(), c.warn.as_ref()]).flatten();
+        part.checks.iter().flat_map(|c| [c.pass.as_ref(), c.applies.as_ref(), c.warn.as_ref()]).flatten();
     let probes = part.steps.iter().filter_map(|s| s.probe.as_ref()).map(|p| &p.done);
     let proofs = part.steps.iter().flat_map(|s| &s.proof).map(|p| &p.pass);
     for word in of_checks.chain(probes).chain(proofs) {
@@ -67,8 +67,8 @@ fn why(name: &str) -> &'static str {
 
 /// Expressions of a check.
 fn expressions(check: &CheckTable) -> impl Iterator<Item = &Word> {
-    let more = [&check.applies, &check.warn, &check.observed, &check.detail];
-    std::iter::once(&check.pass).chain(more.into_iter().flatten())
+    let all = [&check.pass, &check.applies, &check.warn, &check.observed, &check.detail];
+    all.into_iter().flatten()
 }
 
 /// Where a fact group is named for nothing: (path, offset) → the finding, or nothing where it is used.

@@ -58,7 +58,18 @@ fn is_variable_of_date(s: &Script, text: &str) -> bool {
         Some((_, property)) => {
             let lower = property.to_ascii_lowercase();
             let times = ["time", "date", "timestamp", "timecreated", "timegenerated", "lastconnected", "nextsync"];
-            let spans = ["uptime", "runtime", "duration", "timeout", "update", "idletime"];
+            let spans = [
+                "uptime",
+                "runtime",
+                "duration",
+                "timeout",
+                "update",
+                "idletime",
+                "candidate",
+                "totaltime",
+                "processortime",
+                "elapsedtime",
+            ];
             times.iter().any(|t| lower.ends_with(t)) && !spans.iter().any(|t| lower.ends_with(t))
                 || lower.ends_with("lastbootuptime")
         }

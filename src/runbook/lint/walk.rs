@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::script::{Role, Script};
+use super::script::{Role, Script, Use};
 use crate::config::diagnose::Source;
 use crate::runbook::files::{Files, beside};
 use crate::runbook::schema::{
@@ -19,13 +19,6 @@ pub struct Part {
     pub logs: Vec<LogTable>,
     pub driver: Option<DriverTable>,
     pub prelude: Option<Word>,
-}
-
-/// What a script is used for, and the functions in front of it.
-#[derive(Default)]
-pub struct Use {
-    pub roles: Vec<Role>,
-    pub given: Vec<String>,
 }
 
 /// The files of a runbook: its own, what it includes, what is added to it.
@@ -69,37 +62,53 @@ pub fn open(files: &Files, path: &str) -> Option<Source> {
 
 /// Adds the scripts of a runbook to those that are known.
 pub fn scripts(files: &Files, parts: &[Part], uses: &mut BTreeMap<String, Use>) {
-    let mut given: Vec<String> = Vec::new();
-    let mut found: Vec<(String, Role)> = Vec::new();
+    let mut found: Vec<(String, Role, Vec<String>)> = Vec::new();
     for part in parts {
-        let mut add = |word: &Word, role| found.extend(beside(&part.path, word.get_ref()).map(|p| (p, role)));
-        if let Some(word) = &part.prelude {
-            add(word, Role::Prelude);
+        let mut add = |word: &Word, role, args: &[Word]| {
+            let args = args.iter().map(|a| a.get_ref().clone()).collect();
+            found.extend(beside(&part.path, word.get_ref()).map(|p| (p, role, args)));
+        };
+        part.prelude.iter().for_each(|w| add(w, Role::Prelude, &[]));
+        part.facts.iter().for_each(|f| add(&f.script, Role::Read, &f.args));
+        part.checks.iter().filter_map(|c| c.fix.as_ref()).for_each(|f| add(&f.script, Role::Fix, &f.args));
+        for step in &part.steps {
+            step.script.iter().for_each(|w| add(w, Role::Step(step.class), &step.args));
         }
-        part.facts.iter().for_each(|f| add(&f.script, Role::Read));
-        part.checks.iter().filter_map(|c| c.fix.as_ref()).for_each(|f| add(&f.script, Role::Fix));
-        part.steps
-            .iter()
-            .filter_map(|s| Some((s.script.as_ref()?, s.class)))
-            .for_each(|(w, c)| add(w, Role::Step(c)));
-        part.logs.iter().filter_map(|l| l.script.as_ref()).for_each(|w| add(w, Role::Read));
-        part.driver.iter().for_each(|d| add(&d.stop, Role::Stop));
+        for log in &part.logs {
+            log.script.iter().for_each(|w| add(w, Role::Read, &[]));
+        }
+        part.driver.iter().for_each(|d| add(&d.stop, Role::Stop, &d.stop_args));
     }
-    for (path, _) in found.iter().filter(|(_, role)| *role == Role::Prelude) {
+    let mut given: Vec<String> = Vec::new();
+    for (path, ..) in found.iter().filter(|(_, role, _)| *role == Role::Prelude) {
         if let Some(source) = open(files, path) {
-            let prelude = Script::new(source, Vec::new(), Vec::new());
-            given.extend_from_slice(prelude.functions());
+            given.extend_from_slice(Script::new(source, Use::default()).functions());
         }
     }
-    for (path, role) in found {
-        let entry = uses.entry(path).or_default();
-        if !entry.roles.contains(&role) {
-            entry.roles.push(role);
+    let logs: Vec<String> = parts
+        .iter()
+        .flat_map(|p| p.logs.iter().filter_map(|l| beside(&p.path, l.script.as_ref()?.get_ref())))
+        .collect();
+    for (path, role, mut args) in found {
+        if logs.contains(&path) {
+            args.push(AFTER.to_owned());
         }
-        for name in &given {
-            if !entry.given.contains(name) {
-                entry.given.push(name.clone());
-            }
+        let used = uses.entry(path).or_default();
+        merge(&mut used.roles, [role]);
+        merge(&mut used.given, given.iter().cloned());
+        if role != Role::Prelude {
+            merge(used.arguments.get_or_insert_default(), args);
+        }
+    }
+}
+
+/// What the script of a log gets: the `next` of its last answer.
+const AFTER: &str = "after";
+
+fn merge<T: PartialEq>(list: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
+    for one in more {
+        if !list.contains(&one) {
+            list.push(one);
         }
     }
 }
