@@ -95,6 +95,8 @@ fn what_loading_refuses_is_a_finding() {
     let first = report.findings.iter().find(|f| f.rule.id == "runbook").expect("found");
     assert_eq!((first.start(), first.message()), ((16, 1), "there is no field `pas` here"));
     assert!(first.to_string().contains("extra.toml:16:1: error[runbook]: "), "{first}");
+    let fix = "fix = { script = \"time.ps1\", class = \"once\", changes = \"sets it\" }\n";
+    finds(&format!("{EXTRA}{fix}"), "runbook", (20, 38));
 }
 
 #[test]
@@ -118,6 +120,13 @@ fn a_finding_in_a_table_is_allowed_at_its_place() {
     let allowed = EXTRA.replace("\"page 12\"", "\"\"").replace("id = \"time-service\"", line);
     let report = look(&[(&format!("{RUNBOOK}/extra.toml"), &allowed)], None);
     assert_eq!((places(&report), report.allowed), (vec![], 1));
+}
+
+#[test]
+fn lines_may_end_as_on_windows() {
+    let (extra, script) = (EXTRA.replace('\n', "\r\n"), SCRIPT.replace('\n', "\r\n"));
+    let files = [(&*format!("{RUNBOOK}/extra.toml"), &*extra), (&format!("{RUNBOOK}/time.ps1"), &script)];
+    assert_eq!(places(&look(&files, None)), []);
 }
 
 #[test]

@@ -221,7 +221,7 @@ impl Loader<'_> {
             }
         };
         let source = Source::new(self.files.name(path), text.clone());
-        if let Some(i) = text.bytes().position(|b| !b.is_ascii() || (b < b' ' && b != b'\n' && b != b'\t')) {
+        if let Some(i) = text.bytes().position(|b| !b.is_ascii() || (b < b' ' && !b"\t\r\n".contains(&b))) {
             let help = "scripts are ASCII: the console's code page must not matter";
             self.wrong
                 .push(Diagnostic::new(&source, i..i + 1, "this character may not stand in a script").help(help));

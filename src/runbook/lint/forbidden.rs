@@ -132,9 +132,16 @@ fn restarts(call: &Call) -> bool {
     let method = call.value("MethodName").or_else(|| call.value("Name")).unwrap_or_default().to_ascii_lowercase();
     let program = ["shutdown", "shutdown.exe"].contains(&name.as_str());
     let aborts = program && call.arguments.iter().any(|a| call.script.text(*a).trim().eq_ignore_ascii_case("/a"));
+    let starts = call.is_program() || call.is("Start-Process");
+    let given = call.arguments.iter().copied().chain(call.parameters.iter().filter_map(|p| p.value));
+    let by_other = starts
+        && given.into_iter().any(|n| {
+            let text = call.script.text(n).trim_matches([' ', '\'', '"']).to_ascii_lowercase();
+            text.starts_with("shutdown ") || ["shutdown", "shutdown.exe"].contains(&text.as_str())
+        });
     let by_cim = (call.is("Invoke-CimMethod") || call.is("Invoke-WmiMethod"))
         && ["win32shutdown", "reboot", "shutdown"].contains(&method.as_str());
-    ["restart-computer", "stop-computer"].contains(&name.as_str()) || (program && !aborts) || by_cim
+    ["restart-computer", "stop-computer"].contains(&name.as_str()) || (program && !aborts) || by_other || by_cim
 }
 
 fn changes(call: &Call) -> bool {

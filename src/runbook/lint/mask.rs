@@ -3,7 +3,9 @@
 /// The text with every byte of comments and of literal text blank; opening quotes, lengths and lines stay. What stands in `$( )` of an
 /// expandable text is code.
 pub fn code(text: &str) -> String {
-    let mut mask = Mask { text: text.as_bytes(), out: text.as_bytes().to_vec(), at: 0 };
+    // Code is ASCII; what is not has a finding of its own.
+    let out = text.bytes().map(|b| if b.is_ascii() { b } else { b' ' }).collect();
+    let mut mask = Mask { text: text.as_bytes(), out, at: 0 };
     mask.code(false);
     String::from_utf8(mask.out).unwrap_or_default()
 }
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_never_ends_ends_with_the_file() {
-        for text in ["'", "\"$(", "<#", "@\"\nx", "`", "\"`", "\"a $(\""] {
+        for text in ["'", "\"$(", "<#", "@\"\nx", "`", "\"`", "\"a $(\"", "`\u{e4}'\u{e4}"] {
             assert_eq!(code(text).len(), text.len(), "{text}");
         }
     }

@@ -317,16 +317,21 @@ impl<'a> Call<'a> {
         self.parameter(name).is_some() || self.splats.iter().any(|v| given(self.script.keys(v)))
     }
 
-    /// The text of a parameter's value; a variable stands for the text that it was set to.
+    /// The text of a parameter's value (see `resolved`).
     pub fn value(&self, name: &str) -> Option<String> {
         Some(self.resolved(self.parameter(name)?.value?))
     }
 
-    /// The text of a value, without its quotes.
+    /// The text of a value, without its quotes; a variable that it begins with stands for the text that it was set to.
     pub fn resolved(&self, node: Node<'a>) -> String {
-        let text = self.script.text(node).trim();
-        let set = text.strip_prefix('$').map(|v| self.script.assigned(v)).and_then(|all| all.first().copied());
-        set.map_or(text, |value| self.script.text(value).trim()).trim_matches(['\'', '"']).to_owned()
+        let bare = |text: &'a str| text.trim().trim_matches(['\'', '"']);
+        let text = bare(self.script.text(node));
+        let Some(rest) = text.strip_prefix('$') else { return text.to_owned() };
+        let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        match self.script.assigned(&name).first() {
+            Some(value) => format!("{}{}", bare(self.script.text(*value)), &rest[name.len()..]),
+            None => text.to_owned(),
+        }
     }
 
     /// A finding at its name.

@@ -15,7 +15,12 @@ pub fn text(s: &Script, out: &mut Vec<Finding>) {
         if let Some((i, c)) = line.char_indices().find(|(_, c)| strange(*c)) {
             let message = format!("U+{:04X} is not ASCII: code pages turn it into something else", c as u32);
             let at = start + i;
-            let help = "write it in ASCII; a character that must be: [char]0x00E4";
+            let help = match c {
+                '\u{feff}' => "a byte order mark: save the file without one",
+                '\u{2018}'..='\u{201f}' => "a quote of a word processor: write \' or \"",
+                '\u{2010}'..='\u{2015}' => "a dash of a word processor: write -",
+                _ => "write it in ASCII; a character that must be: [char]0x00E4",
+            };
             out.push(s.finding_at(ASCII, at..at + c.len_utf8(), message).help(help));
         }
         start += line.len();
