@@ -297,6 +297,22 @@ fn a_bad_example_has_no_other_error() {
 }
 
 #[test]
+fn ids_of_rules_do_not_change() {
+    // Comments in people's files and their programs name them: one may come, none may go or weigh something else.
+    let errors = "allow argument-missing ascii asks-a-person cmdlet-7 cmdlet-module cmdlet-unknown constrained-member \
+                  constrained-object constrained-type dot-source error-action exit expression-constant irreversible \
+                  language-7 param parameter-unknown program-input prompt read-changes registry-replaced restart runbook \
+                  secret-exposed state-left syntax too-large using vm-turned-off words-missing";
+    let warnings = "allow-unused basic-member cmdlet-alias cmdlet-newer constrained-method date-as-text facts-unused \
+                    file-unused json-depth parameter-short spelling tab timeout-missing write-host";
+    for (severity, ids) in [(Severity::Error, errors), (Severity::Warning, warnings)] {
+        for id in ids.split_whitespace() {
+            assert!(RULES.iter().any(|r| r.id == id && r.severity == severity), "{id}");
+        }
+    }
+}
+
+#[test]
 fn every_rule_of_scripts_has_an_example() {
     let shown: BTreeSet<&str> = EXAMPLES.iter().map(|(rule, ..)| *rule).collect();
     // Those of runbooks are in tests/runbooks.rs; a script too large needs no example here.

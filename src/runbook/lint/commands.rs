@@ -95,8 +95,8 @@ fn parameter(cmdlet: &Cmdlet, name: &str) -> Option<(&'static Rule, String, Stri
         }
         return None;
     }
-    let is_alias = |a: &&str| a.eq_ignore_ascii_case(name);
-    if let Some(known) = cmdlet.parameters.iter().find(|p| p.aliases.iter().any(|a| is_alias(&a))) {
+    if let Some(known) = cmdlet.parameters.iter().find(|p| p.aliases.iter().any(|a| a.eq_ignore_ascii_case(name)))
+    {
         return Some((PARAMETER_SHORT, format!("-{name} is an alias"), format!("write -{}", known.name)));
     }
     let lower = name.to_ascii_lowercase();

@@ -97,7 +97,8 @@ impl Library {
         let ids: Vec<String> = id.map_or_else(|| all.clone(), |id| vec![id.to_owned()]);
         let named_built_in = id.is_some_and(|id| !files.is_own(&format!("{id}/runbook.toml")));
         let own_only = files.has_folder() && !named_built_in;
-        let mut look = Look { files, own_only, report: Report::default(), sources: BTreeMap::new() };
+        let mut look =
+            Look { files, own_only, report: Report::default(), sources: BTreeMap::new(), broken: BTreeSet::new() };
         look.runbooks(&ids);
         if own_only && id.is_none() {
             look.left_over(&all);
@@ -113,6 +114,8 @@ struct Look<'a> {
     report: Report,
     /// Files that hold tables: their comments allow findings too.
     sources: BTreeMap<String, Source>,
+    /// Runbooks that do not load: what their files are used for is not known.
+    broken: BTreeSet<String>,
 }
 
 impl Look<'_> {
@@ -125,6 +128,7 @@ impl Look<'_> {
         let mut unused = tables::Unused::new();
         for id in ids {
             if let Err(wrong) = load(self.files, &format!("{id}/runbook.toml")) {
+                self.broken.insert(id.clone());
                 // Characters and size of scripts have rules of their own.
                 let wrong = wrong.0.into_iter().filter(|d| !d.file().ends_with(".ps1"));
                 self.report.findings.extend(wrong.map(|d| Finding::from(RUNBOOK, d)));
@@ -165,10 +169,13 @@ impl Look<'_> {
     /// Files in the folder that no runbook uses.
     fn left_over(&mut self, ids: &[String]) {
         let mut known: BTreeSet<String> = BTreeSet::new();
+        // Functions of every prelude: one of them will stand in front of a script once it is used.
+        let mut given: Vec<String> = Vec::new();
         for id in ids {
             let parts = walk::parts(self.files, id);
             let mut uses = BTreeMap::new();
             walk::scripts(self.files, &parts, &mut uses);
+            given.extend(uses.values().flat_map(|used| used.given.iter().cloned()));
             known.extend(uses.into_keys());
             known.extend([format!("{id}/runbook.toml"), format!("{id}/extra.toml")]);
             known.extend(parts.into_iter().map(|p| p.path));
@@ -194,11 +201,13 @@ impl Look<'_> {
                 }
                 None => "a runbook names it in `include`".to_owned(),
             };
-            self.report
-                .findings
-                .push(Finding::new(FILE_UNUSED, &source, 0..0, "no runbook uses this file").help(help));
+            // Of a runbook that does not load nobody can tell.
+            if !self.broken.contains(folder) {
+                let finding = Finding::new(FILE_UNUSED, &source, 0..0, "no runbook uses this file");
+                self.report.findings.push(finding.help(help));
+            }
             if path.ends_with(".ps1") {
-                self.script(&path, &Use::of(Role::Unused));
+                self.script(&path, &Use { given: given.clone(), ..Use::of(Role::Unused) });
             } else {
                 self.sources.insert(path, source);
             }
