@@ -172,3 +172,23 @@ const ALIASES: &[(&str, &str)] = &[
 pub fn meant(name: &str) -> Option<&'static str> {
     ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, cmdlet)| *cmdlet)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cmdlets;
+    use super::ALIASES;
+
+    #[test]
+    fn every_alias_stands_for_a_cmdlet_that_is_known() {
+        // Both are functions of the console, and no page lists them.
+        let functions = ["Clear-Host", "powershell_ise.exe"];
+        for (alias, meant) in ALIASES {
+            let name = meant.split(' ').next().unwrap_or_default();
+            assert!(
+                functions.contains(&name) || cmdlets::find(name).is_some_and(|c| c.name == name),
+                "{alias}: {meant}"
+            );
+            assert!(cmdlets::find(alias).is_none(), "{alias} is a cmdlet");
+        }
+    }
+}

@@ -13,13 +13,11 @@ const ASKING: &[&str] = &[
     "Clear-ClusterNode",
     "Clear-Disk",
     "Clear-RecycleBin",
-    "Clear-Tpm",
     "Close-SmbOpenFile",
     "Close-SmbSession",
     "Disable-CauClusterRole",
     "Disable-ClusterStorageSpacesDirect",
     "Disable-NetAdapter",
-    "Disable-NetAdapterBinding",
     "Disable-PSRemoting",
     "Disable-PSSessionConfiguration",
     "Enable-CauClusterRole",
@@ -29,17 +27,13 @@ const ASKING: &[&str] = &[
     "Enable-WSManCredSSP",
     "Format-Volume",
     "Grant-SmbShareAccess",
-    "Initialize-Tpm",
     "Invoke-CauRun",
     "Register-PSSessionConfiguration",
     "Remove-CauClusterRole",
     "Remove-Cluster",
-    "Remove-ClusterAccess",
-    "Remove-ClusterFaultDomain",
     "Remove-ClusterGroup",
     "Remove-ClusterNode",
     "Remove-ClusterResource",
-    "Remove-ClusterSharedVolume",
     "Remove-Computer",
     "Remove-NetIPAddress",
     "Remove-NetRoute",
@@ -54,8 +48,6 @@ const ASKING: &[&str] = &[
     "Remove-VM",
     "Remove-VMSwitch",
     "Remove-VirtualDisk",
-    "Reset-PhysicalDisk",
-    "Restart-NetAdapter",
     "Restore-VMSnapshot",
     "Revoke-SmbShareAccess",
     "Set-CauClusterRole",
@@ -156,4 +148,19 @@ fn hungry(call: &Call) -> Option<Finding> {
         let message = format!("`{}` would read the worker's input: the next request", call.name);
         call.finding(PROGRAM_INPUT, message).help(format!("write $null | & {} …", call.name))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cmdlets;
+    use super::ASKING;
+
+    #[test]
+    fn what_asks_can_be_told_not_to() {
+        for name in ASKING {
+            let cmdlet = cmdlets::find(name).unwrap_or_else(|| panic!("{name} is not known"));
+            assert_eq!(cmdlet.name, *name);
+            assert!(["Force", "Confirm"].iter().any(|p| cmdlet.parameter(p).is_some()), "{name}");
+        }
+    }
 }
