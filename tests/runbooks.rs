@@ -109,7 +109,7 @@ fn a_step_and_a_fix_have_their_words_and_times() {
         (&*format!("{RUNBOOK}/extra.toml"), &*format!("{EXTRA}{fix}")),
         (&format!("{RUNBOOK}/fix.ps1"), "Set-Service -Name x -StartupType Manual -ErrorAction Stop"),
     ];
-    assert_eq!(places(&look(&with_fix, None)), [("words-missing", "extra.toml".to_owned(), (20, 18))]);
+    assert_eq!(places(&look(&with_fix, None)), [("words-missing", "extra.toml".to_owned(), (20, 56))]);
     let steps = include_str!("../config/runbooks/azure-local-powershell/runbook.toml");
     let line = 1 + steps.lines().position(|l| l == "id = \"functional-level\"").unwrap();
     let runbook = steps.replacen("timeout = 600\n", "", 1);

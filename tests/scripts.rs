@@ -74,6 +74,19 @@ const EXAMPLES: &[(&str, Role, &str, &str)] = &[
         "§param([string]$Name)\n$Name",
         "function F { param([string]$Name) $Name }\nF $arg.which",
     ),
+    ("variable-unset", Role::Read, "if (§$A1) { $A1.b }", "foreach ($q in 1..3) { \"$q ${q} $($script:q)\" }"),
+    (
+        "variable-unset",
+        Role::Read,
+        "$cluster = 1\n\"x $(§$clutser.Name)\"",
+        "$m, [int]$g = 1, 2\n\"$m $g $PID $env:X\"",
+    ),
+    (
+        "variable-unset",
+        Role::Read,
+        "§$q.r = 1",
+        "function F($q, [int]$r = 1) { $q + $r }\nF 1\nGet-Item -Path x -ErrorVariable t -ErrorAction Ignore\n$t",
+    ),
     ("argument-missing", Role::Read, "$x = \"$($arg.§cluster)\"", "$x = \"$($arg.which)\""),
     ("cmdlet-unknown", Role::Read, "$x = 1\n$x | §Get-Nothing", "function Get-Nothing { 1 }\nGet-Nothing"),
     ("cmdlet-unknown", Role::Read, "$x = @(1 | Where-Object { §Get-Nothing })", "RegValue a b"),
@@ -260,10 +273,12 @@ fn places(marked: &str) -> (String, Vec<(usize, usize)>) {
     (text, places)
 }
 
-/// With a prelude, and two arguments.
+/// With a prelude, which sets some variables, and two arguments.
 fn used(role: Role) -> Use {
     let arguments = Some(vec!["task_password".to_owned(), "which".to_owned()]);
-    Use { roles: vec![role], given: vec!["RegValue".to_owned()], arguments }
+    let variables = "a b block c d dir drive e i k list n o p password s v w x y z";
+    let variables = variables.split(' ').map(str::to_owned).collect();
+    Use { roles: vec![role], given: vec!["RegValue".to_owned()], variables, arguments }
 }
 
 fn found(text: &str, role: Role, rule: &str) -> Vec<(usize, usize)> {
@@ -302,7 +317,7 @@ fn ids_of_rules_do_not_change() {
     let errors = "allow argument-missing ascii asks-a-person cmdlet-7 cmdlet-module cmdlet-unknown constrained-member \
                   constrained-object constrained-type dot-source error-action exit expression-constant irreversible \
                   language-7 param parameter-unknown program-input prompt read-changes registry-replaced restart runbook \
-                  secret-exposed state-left syntax too-large using vm-turned-off words-missing";
+                  secret-exposed state-left syntax too-large using variable-unset vm-turned-off words-missing";
     let warnings = "allow-unused basic-member cmdlet-alias cmdlet-newer constrained-method date-as-text facts-unused \
                     file-unused json-depth parameter-short spelling tab timeout-missing write-host";
     for (severity, ids) in [(Severity::Error, errors), (Severity::Warning, warnings)] {

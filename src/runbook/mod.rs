@@ -6,6 +6,7 @@ mod files;
 pub mod lint;
 mod load;
 mod schema;
+mod sequence;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::core::name::NodeName;
 use crate::core::plan::{
     Check, Driver, FactGroup, LogSource, Plan, RunbookInfo, Script, ScriptId, Stage, StageBudget, Step, Target,
 };
+use crate::core::sequence::Sequence;
 
 /// Largest script, in bytes: it travels as one line (powershell-over-ssh 15).
 const LARGEST_SCRIPT: usize = 900_000;
@@ -36,6 +38,7 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     pub driver: Driver,
     pub logs: Vec<LogSource>,
+    pub sequences: Vec<Sequence>,
     pub scripts: BTreeMap<ScriptId, Script>,
     pub stages: BTreeMap<Stage, StageBudget>,
     /// What the simulator answers: the text of `<script>.sim.toml` for every script that has one.
@@ -85,6 +88,7 @@ impl Runbook {
             steps: self.steps.clone(),
             driver: self.driver.clone(),
             logs: self.logs.clone(),
+            sequences: self.sequences.clone(),
             scripts: self.scripts.clone(),
             stages: self.stages.clone(),
         })

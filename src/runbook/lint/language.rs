@@ -100,6 +100,11 @@ const PARAMETERS: &[(&str, &[&str])] = &[
     ("Where-Object", &["Not"]),
 ];
 
+/// Whether only PowerShell 7 sets that variable.
+pub fn is_variable_of_7(name: &str) -> bool {
+    VARIABLES.iter().any(|v| v.eq_ignore_ascii_case(name))
+}
+
 /// Whether only PowerShell 7 has that cmdlet.
 pub fn is_cmdlet_of_7(name: &str) -> bool {
     CMDLETS.iter().any(|c| c.eq_ignore_ascii_case(name))

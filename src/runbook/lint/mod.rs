@@ -20,6 +20,7 @@ mod script;
 mod syntax;
 mod tables;
 mod values;
+mod variables;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +70,7 @@ pub fn script(source: &Source, used: &Use) -> Report {
         language::calls(&s, &mut findings);
         commands::check(&s, &mut findings);
         arguments::check(&s, &mut findings);
+        variables::check(&s, &mut findings);
         constrained::check(&s, &mut findings);
         errors::check(&s, &mut findings);
         forbidden::check(&s, &mut findings);

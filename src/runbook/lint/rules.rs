@@ -59,6 +59,9 @@ rules! {
     ARGUMENT_MISSING = Error
         "argument-missing"
         "`$arg.name` that `args` in the runbook does not list";
+    VARIABLE_UNSET = Error
+        "variable-unset"
+        "a variable that nothing sets";
     USING = Error "using" "`using` anywhere: a script is never the first thing in its process";
     CMDLET_UNKNOWN = Error "cmdlet-unknown" "a cmdlet or function that nobody knows";
     CMDLET_ALIAS = Warning "cmdlet-alias" "an alias";

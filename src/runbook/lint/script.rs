@@ -37,6 +37,8 @@ pub struct Use {
     pub roles: Vec<Role>,
     /// Functions that stand in front of it.
     pub given: Vec<String>,
+    /// Variables that are set in front of it.
+    pub variables: Vec<String>,
     /// Names of the arguments it gets; nothing where that is not known.
     pub arguments: Option<Vec<String>>,
 }

@@ -7,7 +7,7 @@ use super::expressions;
 use super::rules::{EXPRESSION_CONSTANT, FACTS_UNUSED, TIMEOUT_MISSING, WORDS_MISSING};
 use super::walk::Part;
 use crate::core::expr::Compiled;
-use crate::runbook::schema::{CheckTable, Word};
+use crate::runbook::schema::{ActionTable, CheckTable, ProbeTable, ProofTable, Word};
 
 /// Time-outs, words and conditions of one file.
 pub fn check(part: &Part, out: &mut Vec<Finding>) {
@@ -29,20 +29,25 @@ pub fn check(part: &Part, out: &mut Vec<Finding>) {
             let message = format!("the `{name}` of `{}` is empty", check.id.get_ref());
             out.push(say(WORDS_MISSING, &check.id, message, why(name)));
         }
-        for fix in check.fix.iter().filter(|f| f.changes.trim().is_empty()) {
+        for fix in check.fix.iter().filter(|f| f.changes.get_ref().trim().is_empty()) {
             let message = format!("`changes` of the fix of `{}` is empty", check.id.get_ref());
             out.push(say(
                 WORDS_MISSING,
-                &fix.script,
+                &fix.changes,
                 message,
                 "it is the question that a person answers: \"sets …\"",
             ));
         }
     }
+    for action in actions(part).filter(|a| a.script.is_some() && a.timeout.is_none()) {
+        let message =
+            format!("`{}` has no `timeout`: its script is stopped after 60 seconds", action.id.get_ref());
+        out.push(say(TIMEOUT_MISSING, &action.id, message, "add `timeout = …`, in seconds"));
+    }
     let of_checks =
         part.checks.iter().flat_map(|c| [c.pass.as_ref(), c.applies.as_ref(), c.warn.as_ref()]).flatten();
-    let probes = part.steps.iter().filter_map(|s| s.probe.as_ref()).map(|p| &p.done);
-    let proofs = part.steps.iter().flat_map(|s| &s.proof).map(|p| &p.pass);
+    let probes = probes(part).flat_map(|p| [Some(&p.done), p.failed.as_ref()]).flatten();
+    let proofs = proofs(part).map(|p| &p.pass);
     for word in of_checks.chain(probes).chain(proofs) {
         if let Some((value, because)) = expressions::fate(word.get_ref()) {
             let what = if value { "always true, whatever is read" } else { "never true, whatever is read" };
@@ -55,6 +60,21 @@ pub fn check(part: &Part, out: &mut Vec<Finding>) {
             out.push(say(EXPRESSION_CONSTANT, word, message, help));
         }
     }
+}
+
+/// Actions of the sequences of a file.
+fn actions(part: &Part) -> impl Iterator<Item = &ActionTable> {
+    part.sequences.iter().flat_map(|s| &s.action)
+}
+
+/// What tells whether something happened, of steps and of actions.
+fn probes(part: &Part) -> impl Iterator<Item = &ProbeTable> {
+    part.steps.iter().filter_map(|s| s.probe.as_ref()).chain(actions(part).filter_map(|a| a.probe.as_ref()))
+}
+
+/// What must hold, of steps and of gates.
+fn proofs(part: &Part) -> impl Iterator<Item = &ProofTable> {
+    part.steps.iter().flat_map(|s| &s.proof).chain(actions(part).flat_map(|a| &a.condition))
 }
 
 fn why(name: &str) -> &'static str {
@@ -79,8 +99,8 @@ pub fn unused(parts: &[Part], out: &mut Unused) {
     let mut used: Vec<&str> = Vec::new();
     for part in parts {
         used.extend(part.checks.iter().flat_map(|c| &c.facts).map(|w| w.get_ref().as_str()));
-        used.extend(part.steps.iter().filter_map(|s| s.probe.as_ref()).map(|p| p.facts.get_ref().as_str()));
-        used.extend(part.steps.iter().flat_map(|s| &s.proof).flat_map(|p| &p.facts).map(|w| w.get_ref().as_str()));
+        used.extend(probes(part).map(|p| p.facts.get_ref().as_str()));
+        used.extend(proofs(part).flat_map(|p| &p.facts).map(|w| w.get_ref().as_str()));
         if let Some(d) = &part.driver {
             used.extend([&d.state, &d.report, &d.cluster, &d.host, &d.storage].map(|w| w.get_ref().as_str()));
         }

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::script::{Role, Script, Use};
+use super::variables;
 use crate::config::diagnose::Source;
+use crate::core::plan::Class;
 use crate::runbook::files::{Files, beside};
 use crate::runbook::schema::{
-    CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, RunbookFile, StepTable, Word,
+    ActionKindWord, CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, RunbookFile, SequenceTable,
+    StepTable, Word,
 };
 
 /// One file of a runbook. What cannot be read has no part: loading says why.
@@ -16,6 +19,7 @@ pub struct Part {
     pub facts: Vec<FactsTable>,
     pub checks: Vec<CheckTable>,
     pub steps: Vec<StepTable>,
+    pub sequences: Vec<SequenceTable>,
     pub logs: Vec<LogTable>,
     pub driver: Option<DriverTable>,
     pub prelude: Option<Word>,
@@ -36,6 +40,7 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
             facts: file.facts,
             checks: file.check,
             steps: file.step,
+            sequences: file.sequence,
             logs: file.log,
             driver: Some(file.driver),
             prelude: file.prelude,
@@ -46,10 +51,10 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
         if let Some(source) = open(files, &path)
             && let Ok(file) = source.parse::<IncludedFile>()
         {
-            let (facts, checks) = (file.facts, file.check);
+            let (facts, checks, sequences) = (file.facts, file.check, file.sequence);
             let none = (Vec::new(), Vec::new(), None, None);
             let (steps, logs, driver, prelude) = none;
-            out.push(Part { path, source, facts, checks, steps, logs, driver, prelude });
+            out.push(Part { path, source, facts, checks, steps, sequences, logs, driver, prelude });
         }
     }
     out
@@ -70,7 +75,15 @@ pub fn scripts(files: &Files, parts: &[Part], uses: &mut BTreeMap<String, Use>) 
         };
         part.prelude.iter().for_each(|w| add(w, Role::Prelude, &[]));
         part.facts.iter().for_each(|f| add(&f.script, Role::Read, &f.args));
-        part.checks.iter().filter_map(|c| c.fix.as_ref()).for_each(|f| add(&f.script, Role::Fix, &f.args));
+        for fix in part.checks.iter().filter_map(|c| c.fix.as_ref()) {
+            fix.script.iter().for_each(|w| add(w, Role::Fix, &fix.args));
+        }
+        for action in part.sequences.iter().flat_map(|s| &s.action) {
+            // A restart is sent once; what else is done has a probe and may be repeated.
+            let restarts = *action.kind.get_ref() == ActionKindWord::Restart;
+            let class = if restarts { Class::Once } else { Class::Write };
+            action.script.iter().for_each(|w| add(w, Role::Step(class), &action.args));
+        }
         for step in &part.steps {
             step.script.iter().for_each(|w| add(w, Role::Step(step.class), &step.args));
         }
@@ -79,10 +92,12 @@ pub fn scripts(files: &Files, parts: &[Part], uses: &mut BTreeMap<String, Use>) 
         }
         part.driver.iter().for_each(|d| add(&d.stop, Role::Stop, &d.stop_args));
     }
-    let mut given: Vec<String> = Vec::new();
+    let (mut given, mut variables): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for (path, ..) in found.iter().filter(|(_, role, _)| *role == Role::Prelude) {
         if let Some(source) = open(files, path) {
-            given.extend_from_slice(Script::new(source, Use::default()).functions());
+            let prelude = Script::new(source, Use::default());
+            given.extend_from_slice(prelude.functions());
+            variables.extend(variables::set(&prelude));
         }
     }
     let logs: Vec<String> = parts
@@ -96,6 +111,7 @@ pub fn scripts(files: &Files, parts: &[Part], uses: &mut BTreeMap<String, Use>) 
         let used = uses.entry(path).or_default();
         merge(&mut used.roles, [role]);
         merge(&mut used.given, given.iter().cloned());
+        merge(&mut used.variables, variables.iter().cloned());
         if role != Role::Prelude {
             merge(used.arguments.get_or_insert_default(), args);
         }
