@@ -159,13 +159,13 @@ fn lint_says_what_is_wrong_to_people_and_to_programs() {
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     assert_eq!(home.run("runbook lint --folder mine --deny warnings").code, Some(2));
 
-    std::fs::write(folder.join("x.ps1"), "if ($a) { exit 3 }\n").unwrap();
+    std::fs::write(folder.join("x.ps1"), "if ($PID) { exit 3 }\n").unwrap();
     let said = home.run("runbook lint --folder mine --json");
     let document: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.code, &document["format"], &document["errors"]), (Some(2), &1.into(), &1.into()));
     let finding = serde_json::json!({
         "rule": "exit", "severity": "error", "file": "mine/azure-local-powershell/x.ps1",
-        "line": 1, "column": 11, "end_line": 1, "end_column": 17,
+        "line": 1, "column": 13, "end_line": 1, "end_column": 19,
         "message": "`exit` ends the worker, for every script that waits behind this one",
         "help": "write return, or throw 'area:Reason'",
     });
