@@ -90,7 +90,7 @@ rules! {
     REGISTRY_REPLACED = Error "registry-replaced" "`New-Item -Force` on a registry key, which drops its values";
     VM_TURNED_OFF = Error "vm-turned-off" "`Stop-VM -TurnOff`";
     IRREVERSIBLE = Error "irreversible" "a command that cannot be undone outside a step of class `irreversible`";
-    RESTART = Error "restart" "a restart outside a step of class `once`";
+    RESTART = Error "restart" "a restart outside a step of class `once` or an action of kind `restart`";
     READ_CHANGES = Error "read-changes" "a script of facts or of a log that changes something";
 
     DATE_AS_TEXT = Warning "date-as-text" "a date that becomes text by the culture of the machine";
