@@ -29,7 +29,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Crate → where alone it may be named.
-const ONLY_IN: &[(&str, &[&str])] = &[("crossterm", &["term"]), ("ssh2", &["remote/ssh"])];
+const ONLY_IN: &[(&str, &[&str])] =
+    &[("crossterm", &["term"]), ("ssh2", &["remote/ssh"]), ("tree_sitter", &["runbook/lint"])];
 
 /// What `core` must not know: clocks, files, sockets, threads, async, the terminal.
 const NOT_IN_CORE: &[&str] = &[

@@ -144,6 +144,48 @@ fn mistakes_are_named_with_what_was_meant() {
 }
 
 #[test]
+fn lint_says_what_is_wrong_to_people_and_to_programs() {
+    let home = Home::new();
+    let folder = home.path().join("mine/azure-local-powershell");
+    std::fs::create_dir_all(&folder).unwrap();
+    let facts = "[[facts]]\nid = \"x\"\ntitle = \"X\"\non = \"each-node\"\nscript = \"x.ps1\"\n";
+    let check = "[[check]]\nid = \"x\"\ntitle = \"X\"\narea = \"X\"\nscope = \"each-node\"\nseverity = \"warning\"\n\
+                 waivable = true\nfacts = [\"x\"]\npass = \"x.a\"\nexpect = \"a\"\nremedy = \"b\"\nsource = \"c\"\n";
+    std::fs::write(folder.join("extra.toml"), format!("{facts}{check}")).unwrap();
+    std::fs::write(folder.join("x.ps1"), "gci -ErrorAction Stop\n").unwrap();
+    let said = home.run("runbook lint --folder mine");
+    let first = "mine/azure-local-powershell/x.ps1:1:1: warning[cmdlet-alias]: `gci` is an alias\n";
+    assert!(said.out.starts_with(first) && said.out.ends_with("\n1 warning in 2 files\n"), "{said:#?}");
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert_eq!(home.run("runbook lint --folder mine --deny warnings").code, Some(2));
+
+    std::fs::write(folder.join("x.ps1"), "if ($PID) { exit 3 }\n").unwrap();
+    let said = home.run("runbook lint --folder mine --json");
+    let document: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &document["format"], &document["errors"]), (Some(2), &1.into(), &1.into()));
+    let finding = serde_json::json!({
+        "rule": "exit", "severity": "error", "file": "mine/azure-local-powershell/x.ps1",
+        "line": 1, "column": 13, "end_line": 1, "end_column": 19,
+        "message": "`exit` ends the worker, for every script that waits behind this one",
+        "help": "write return, or throw 'area:Reason'",
+    });
+    assert_eq!(document["findings"], serde_json::json!([finding]));
+
+    std::fs::write(folder.join("x.ps1"), "# lint: allow exit it is meant\nexit 3\n").unwrap();
+    let said = home.run("runbook lint --folder mine");
+    assert!(
+        said.code == Some(0) && said.out == "no mistake found in 2 files, 1 allowed by a comment\n",
+        "{said:#?}"
+    );
+    // The built-in ones, and one that is named over a folder.
+    for arguments in ["runbook lint", "runbook lint azure-local-powershell"] {
+        let said = home.run(arguments);
+        assert!(said.code == Some(0) && said.out.starts_with("no mistake found in "), "{said:#?}");
+    }
+    home.run("runbook lint nope").fails(2, "there is no runbook `nope`");
+}
+
+#[test]
 fn every_file_that_can_be_printed_is_one_that_can_be_read() {
     let home = Home::new();
     home.file("inventory.toml", &home.run("config print --inventory").out);

@@ -14,6 +14,7 @@ mod home;
 mod hosts;
 pub mod imitated;
 mod init;
+mod lint;
 mod prepare;
 mod replay;
 mod run;
