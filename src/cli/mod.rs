@@ -9,13 +9,17 @@ mod config;
 mod demo;
 mod diagnostics;
 mod doctor;
+mod documents;
 mod exit;
 mod home;
 mod hosts;
 pub mod imitated;
 mod init;
 mod prepare;
+mod readiness;
+mod recorded;
 mod replay;
+mod report;
 mod run;
 mod runbook;
 mod screen;
@@ -79,6 +83,8 @@ enum Command {
     Prepare(prepare::Prepare),
     /// Play a finished run in the same screen
     Replay(replay::Replay),
+    /// The readiness of a run, from its journal, as a file for people or programs
+    Report(report::Report),
     /// Review host keys that are not known yet, once, in one table
     Trust(trust::Trust),
     /// List, show or check runbooks
@@ -149,6 +155,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Some(Command::Doctor(c)) => c.run(&settings),
         Some(Command::Prepare(c)) => c.run(&settings),
         Some(Command::Replay(c)) => c.run(&settings),
+        Some(Command::Report(c)) => c.run(&settings),
         Some(Command::Trust(c)) => c.run(&settings),
         Some(Command::Runbook(c)) => c.run(&settings),
         Some(Command::Config(c)) => c.run(&settings),
