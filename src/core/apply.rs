@@ -6,8 +6,8 @@ use super::name::NodeName;
 use super::plan::Stage;
 use super::run::{Phase, UnitState};
 use super::state::{
-    CheckState, CommitAsked, CommitState, FixState, HISTORY, Machine, Passage, ProofState, Run, Seen, State,
-    StepEnd, Unit,
+    Attestation, CheckState, CommitAsked, CommitState, FixState, HISTORY, Machine, Passage, ProofState, Run, Seen,
+    State, StepEnd, Unit,
 };
 
 impl State {
@@ -66,6 +66,11 @@ impl State {
             Event::Waived(waiver) => {
                 self.waivers.retain(|w| w.key != waiver.key);
                 self.waivers.push(waiver.clone());
+            }
+
+            Event::Attested(a) => {
+                let (by, note) = (stamped.actor.clone(), a.note.clone());
+                self.attested.insert(a.key.clone(), Attestation { by, at, seq: stamped.seq, note });
             }
 
             Event::FixIntended { op, key, node } => {

@@ -7,7 +7,7 @@ use super::connection::{Connection, Trouble};
 use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
 use super::judge::is_stale;
 use super::name::NodeName;
-use super::plan::{Moment, Severity, StepKind};
+use super::plan::{Moment, Scope, Severity, StepKind};
 use super::run::{PauseReason, Phase};
 use super::state::{CommitState, State};
 
@@ -25,6 +25,15 @@ pub enum Command {
     },
     /// The same for every verdict that is not good.
     RetryFailed,
+    /// Read again whatever is judged about one machine.
+    RetryNode {
+        node: NodeName,
+    },
+    /// Confirm what no script can tell.
+    Attest {
+        key: VerdictKey,
+        note: String,
+    },
     /// Run the fix of one check on one node.
     Fix {
         key: VerdictKey,
@@ -111,6 +120,37 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 });
             }
             Ok(())
+        }
+        Command::RetryNode { node } => {
+            if !state.phase.is_preparing() && !verifying(state) {
+                return refuse(under_way(state));
+            }
+            if !state.machines.contains_key(node) {
+                return refuse(format!("{node} is not in the inventory"));
+            }
+            if about(state, node).iter().all(|k| state.is_open(k)) {
+                return refuse("it is being read");
+            }
+            Ok(())
+        }
+        Command::Attest { key, note: _ } => {
+            let Some(check) = state.plan.check(&key.check) else {
+                return refuse("there is no such check");
+            };
+            if !state.phase.is_preparing() {
+                return refuse(under_way(state));
+            }
+            if check.attest.is_none() {
+                return refuse("it is read, not confirmed: r reads it again");
+            }
+            if state.attested.contains_key(key) {
+                return refuse("it is confirmed");
+            }
+            match state.verdict_of(key).map(|v| v.value.outcome) {
+                None => refuse("it was not looked at yet"),
+                Some(Outcome::Pass | Outcome::NotApplicable) => refuse("there is nothing to confirm here"),
+                Some(_) => Ok(()),
+            }
         }
         Command::Fix { key } => {
             let Some(check) = state.plan.check(&key.check) else {
@@ -309,6 +349,18 @@ pub fn failed(state: &State) -> Vec<VerdictKey> {
         .collect()
 }
 
+/// Verdicts of the current moment about one machine: its own, and for the coordinator those about it.
+pub fn about(state: &State, node: &NodeName) -> Vec<VerdictKey> {
+    let coordinator = state.plan.coordinator.as_ref() == Some(node);
+    keys_of(state, moment(state))
+        .into_iter()
+        .filter(|k| match &k.node {
+            Some(n) => n == node,
+            None => coordinator && state.plan.check(&k.check).is_some_and(|c| c.scope == Scope::Coordinator),
+        })
+        .collect()
+}
+
 /// What an automatic fix could mend now: each with the machine it runs on.
 pub fn fixable(state: &State) -> Vec<(VerdictKey, NodeName)> {
     failed(state)
@@ -329,7 +381,7 @@ pub fn fix_node(state: &State, key: &VerdictKey) -> Option<NodeName> {
         return Some(node.clone());
     }
     match state.plan.check(&key.check)?.scope {
-        super::plan::Scope::Coordinator => state.plan.coordinator.clone(),
+        Scope::Coordinator => state.plan.coordinator.clone(),
         _ => state.any_node(&[]),
     }
 }

@@ -126,6 +126,14 @@ pub struct Waiver {
     pub expires: Timestamp,
 }
 
+/// What a person confirmed because no script can tell it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attested {
+    pub key: VerdictKey,
+    /// What they looked at, in their words; may be empty.
+    pub note: String,
+}
+
 /// One condition of a proof, judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProofItem {
@@ -180,6 +188,8 @@ pub enum Event {
     ChecksEnded { blocking: u32, warnings: u32, passed: u32 },
     #[serde(rename = "waiver.add")]
     Waived(Waiver),
+    #[serde(rename = "attest.add")]
+    Attested(Attested),
 
     #[serde(rename = "fix.intent")]
     FixIntended { op: OpId, key: VerdictKey, node: NodeName },
@@ -278,6 +288,7 @@ impl Event {
             EngineStarted(_)
             | PlanSealed(_)
             | Waived(_)
+            | Attested(_)
             | FixIntended { .. }
             | FixEnded { .. }
             | PhaseChanged { .. }

@@ -44,7 +44,12 @@ impl Judge {
         let scope = match self.scope(state, check, key.node.as_ref()) {
             Ok(scope) => scope,
             Err(why) => {
-                return Some(Verdict { why: Some(why), ..base });
+                return Some(match confirmed(state, key) {
+                    Some(said) if check.attest.is_some() => {
+                        Verdict { outcome: Outcome::Pass, observed: Some(said), ..base }
+                    }
+                    _ => Verdict { why: Some(why), ..base },
+                });
             }
         };
         let holds = |e: &Expr| self.holds(e, &scope);
@@ -53,6 +58,13 @@ impl Judge {
                 && !holds(applies)?
             {
                 return Ok(Outcome::NotApplicable);
+            }
+            // A person's word counts only where no script could tell.
+            if let Some(question) = &check.attest {
+                return match (holds(&check.pass), state.attested.contains_key(key)) {
+                    (Ok(true), _) | (_, true) => Ok(Outcome::Pass),
+                    _ => Err(NoValue(question.clone())),
+                };
             }
             if holds(&check.pass)? {
                 return Ok(Outcome::Pass);
@@ -66,7 +78,9 @@ impl Judge {
         Some(match outcome {
             Ok(outcome) => Verdict {
                 outcome,
-                observed: check.observed.as_ref().and_then(|e| self.text(e, &scope)),
+                observed: confirmed(state, key)
+                    .filter(|_| outcome == Outcome::Pass)
+                    .or_else(|| check.observed.as_ref().and_then(|e| self.text(e, &scope))),
                 detail: check.detail.as_ref().map_or_else(Vec::new, |e| self.rows(e, &scope)),
                 ..base
             },
@@ -185,6 +199,13 @@ impl Judge {
         }
         Ok(out)
     }
+}
+
+/// What a person confirmed, as it is shown.
+fn confirmed(state: &State, key: &VerdictKey) -> Option<String> {
+    let a = state.attested.get(key)?;
+    let note = if a.note.is_empty() { String::new() } else { format!(": {}", a.note) };
+    Some(format!("confirmed by {}{note}", a.by))
 }
 
 /// The target as expressions see it.

@@ -191,6 +191,9 @@ pub struct Check {
     /// A command that a person could copy.
     pub command: Option<String>,
     pub fix: Option<Fix>,
+    /// What a person confirms where no script can tell, as a question. Until then the check could not tell, unless `pass` holds.
+    #[serde(default)]
+    pub attest: Option<String>,
     pub source: String,
 }
 

@@ -39,6 +39,8 @@ pub struct State {
     pub reads: BTreeMap<ReadKey, Reading>,
     pub checks: BTreeMap<VerdictKey, CheckState>,
     pub waivers: Vec<Waiver>,
+    /// What people confirmed because no script can tell it.
+    pub attested: BTreeMap<VerdictKey, Attestation>,
     pub fixes: BTreeMap<OpId, FixState>,
     pub storage: Option<Seen<StorageView>>,
     pub driver: Option<Seen<DriverView>>,
@@ -103,6 +105,16 @@ pub struct CheckState {
 
 /// Verdicts kept for each check and node.
 pub const HISTORY: usize = 20;
+
+/// A person's word for what no script can tell. It holds for the run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Attestation {
+    pub by: String,
+    pub at: Timestamp,
+    /// Number of the event.
+    pub seq: u64,
+    pub note: String,
+}
 
 /// One fix of one check on one node.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -230,6 +242,7 @@ impl State {
             reads: BTreeMap::new(),
             checks: BTreeMap::new(),
             waivers: Vec::new(),
+            attested: BTreeMap::new(),
             fixes: BTreeMap::new(),
             storage: None,
             driver: None,

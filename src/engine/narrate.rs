@@ -86,6 +86,11 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             Level::Warning,
             format!("{} waived by {} until {}: {}", w.key.check, w.by, w.expires, w.reason),
         ),
+        Event::Attested(a) => {
+            let title = plan.check(&a.key.check).map_or(&*a.key.check, |c| &c.title);
+            let note = if a.note.is_empty() { String::new() } else { format!(": {}", a.note) };
+            one(a.key.node.as_ref(), "check", Level::Info, who(&format!("{title}: confirmed{note}")))
+        }
         Event::FixIntended { key, node, .. } => {
             let changes = plan.check(&key.check).and_then(|c| c.fix.as_ref()).map_or("a fix", |f| &f.changes);
             one(Some(node), "fix", Level::Info, who(&format!("fix of {}: {changes}", key.check)))

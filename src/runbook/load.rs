@@ -305,8 +305,15 @@ impl Loader<'_> {
 
     fn check(&mut self, at: &At, known: &Known, t: &CheckTable) -> Option<Check> {
         let facts = self.known_facts(at, known, &t.facts);
-        if facts.is_empty() {
-            self.say(at, &t.id, "a check needs facts to judge".into(), Some("add `facts = [\"…\"]`".into()));
+        if facts.is_empty() && t.attest.is_none() {
+            let help = "add `facts = [\"…\"]`, or `attest = \"…?\"` where a person has to confirm it".to_owned();
+            self.say(at, &t.id, "a check needs facts to judge".into(), Some(help));
+        }
+        if t.pass.is_none() && t.attest.is_none() {
+            self.say(at, &t.id, "the check lacks `pass`: what must hold".into(), None);
+        }
+        if let Some(question) = t.attest.as_ref().filter(|q| !q.get_ref().trim_end().ends_with('?')) {
+            self.say(at, question, "what a person confirms is a question: it ends with `?`".into(), None);
         }
         for word in &t.facts {
             let place = known.group(word.get_ref()).map(|g| g.on);
@@ -316,7 +323,7 @@ impl Loader<'_> {
             }
         }
         let mut expr = |e: &Word| self.expression(at, &facts, e);
-        let pass = expr(&t.pass);
+        let pass = t.pass.as_ref().map_or_else(|| Expr("false".into()), &mut expr);
         let applies = t.applies.as_ref().map(&mut expr);
         let warn = t.warn.as_ref().map(&mut expr);
         let observed = t.observed.as_ref().map(&mut expr);
@@ -340,6 +347,7 @@ impl Loader<'_> {
             remedy: t.remedy.clone(),
             command: t.command.clone(),
             fix,
+            attest: t.attest.as_ref().map(|q| q.get_ref().clone()),
             source: t.source.clone(),
         })
     }

@@ -124,9 +124,13 @@ pub struct CheckTable {
     pub moment: Moment,
     /// Required, no default: whoever adds a check decides.
     pub waivable: bool,
+    #[serde(default)]
     pub facts: Vec<Word>,
     pub applies: Option<Word>,
-    pub pass: Word,
+    /// May be left out where a person confirms.
+    pub pass: Option<Word>,
+    /// What a person confirms where no script can tell: a question.
+    pub attest: Option<Word>,
     pub warn: Option<Word>,
     pub observed: Option<Word>,
     pub detail: Option<Word>,

@@ -237,6 +237,8 @@ fn name(command: &Command) -> &'static str {
         Command::CheckAll => "Check all",
         Command::Retry { .. } => "Retry",
         Command::RetryFailed => "Retry failed",
+        Command::RetryNode { .. } => "Retry of a machine",
+        Command::Attest { .. } => "Confirm",
         Command::Fix { .. } => "Fix",
         Command::FixAll => "Fix all",
         Command::Waive { .. } => "Waive",

@@ -16,10 +16,12 @@ fn question(command: &Command) -> Option<&'static [&'static str]> {
         | Command::CheckAll
         | Command::Retry { .. }
         | Command::RetryFailed
+        | Command::RetryNode { .. }
         | Command::Prove { .. } => None,
         Command::Fix { .. } => Some(&["[ Fix ]"]),
         Command::FixAll => Some(&["[ Fix all ]"]),
         Command::Waive { .. } => Some(&["[ Waive ]"]),
+        Command::Attest { .. } => Some(&["[ Confirm ]"]),
         Command::Start => Some(&["[ Start ]"]),
         Command::Pause => Some(&["[ Pause ]"]),
         Command::Resume => Some(&["[ Go on ]"]),

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Decider, Effect, Turn};
-use crate::core::command::{Command, Refusal, before_keys, failed, fix_node, fixable, fresh_proof, moment, stale};
+use crate::core::command::{
+    Command, Refusal, about, before_keys, failed, fix_node, fixable, fresh_proof, moment, stale,
+};
 use crate::core::connection::Connection;
-use crate::core::event::{Event, ProofItem, ReadKey, VerdictKey, Waiver};
+use crate::core::event::{Attested, Event, ProofItem, ReadKey, VerdictKey, Waiver};
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
 use crate::core::run::{PauseReason, Phase, RunVerdict};
@@ -41,6 +43,15 @@ impl Decider {
                 let keys = failed(&self.state);
                 self.want_again(turn, actor, &keys, "what failed, again", now);
                 self.back_to_checking(turn, actor, now);
+            }
+            Command::RetryNode { node } => {
+                let keys = about(&self.state, node);
+                self.want_again(turn, actor, &keys, &format!("{node}, again"), now);
+                self.back_to_checking(turn, actor, now);
+            }
+            Command::Attest { key, note } => {
+                let attested = Attested { key: key.clone(), note: note.trim().to_owned() };
+                self.emit(turn, actor, Event::Attested(attested), now);
             }
             Command::Fix { key } => {
                 let node = fix_node(&self.state, key).ok_or_else(|| Refusal("no machine for this fix".into()))?;

@@ -151,8 +151,10 @@ impl Decider {
                 .try_fold(0, |newest, read| {
                     read.filter(|r| !r.is_open() && r.at >= since).map(|r| newest.max(r.seq))
                 });
+            let said = self.state.attested.get(key).map_or(0, |a| a.seq);
             let judged = self.state.checks.get(key).map_or(0, |c| c.seq);
-            if newest.is_some_and(|n| n > judged)
+            let first = judged == 0 && self.state.phase != Phase::Draft;
+            if newest.is_some_and(|n| n.max(said) > judged || first)
                 && let Some(verdict) = self.judge.verdict(&self.state, key)
             {
                 self.emit(turn, ENGINE, Event::CheckJudged { key: key.clone(), verdict }, now);
