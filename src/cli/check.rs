@@ -154,8 +154,8 @@ impl Check {
             return Ok((plan.clone(), only));
         }
         let narrow = plan.narrowed(&nodes, &self.checks);
-        if !narrow.checks.iter().any(|c| c.moment == Moment::Before) {
-            return Err("what --check names is not asked of single nodes: leave --node out".into());
+        if let Some(id) = self.checks.iter().find(|id| narrow.check(id).is_none()) {
+            return Err(format!("--check {id}: it is not asked of single nodes; leave --node out"));
         }
         Ok((Arc::new(narrow), only))
     }

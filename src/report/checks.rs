@@ -79,6 +79,8 @@ pub struct Check<'a> {
     pub command: Option<&'a str>,
     /// What nodelift's own fix changes.
     pub fix: Option<&'a str>,
+    /// What a person is asked to confirm where no script can tell.
+    pub attest: Option<&'a str>,
     pub source: &'a str,
     pub results: Vec<Verdict<'a>>,
 }
@@ -104,6 +106,8 @@ pub struct Verdict<'a> {
     /// The facts are older than a start allows.
     pub stale: bool,
     pub waiver: Option<Waived<'a>>,
+    /// A person's word where no script can tell.
+    pub attested: Option<Confirmed<'a>>,
     /// The reads it was judged from.
     pub facts: Vec<Fact<'a>>,
     /// Fixes that nodelift ran, oldest first.
@@ -120,6 +124,15 @@ pub struct Waived<'a> {
     pub until: Timestamp,
     /// It had not run out.
     pub holds: bool,
+}
+
+/// What a person confirmed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Confirmed<'a> {
+    pub by: &'a str,
+    pub at: Timestamp,
+    /// What they looked at, in their words; may be empty.
+    pub note: &'a str,
 }
 
 /// One read of one fact group.
@@ -180,6 +193,7 @@ impl<'a> Check<'a> {
             remedy: &check.remedy,
             command: check.command.as_deref(),
             fix: check.fix.as_ref().map(|f| f.changes.as_str()),
+            attest: check.attest.as_deref(),
             source: &check.source,
             results,
         }
@@ -233,6 +247,7 @@ impl<'a> Verdict<'a> {
                 until: w.expires,
                 holds: w.expires > now,
             }),
+            attested: state.attested.get(key).map(|a| Confirmed { by: &a.by, at: a.at, note: &a.note }),
             facts: state.reads_of(key).iter().filter_map(|read| fact(state, read)).collect(),
             fixes,
             history: history

@@ -59,7 +59,7 @@ pub fn markdown(text: &str) -> String {
     let digits = out.chars().take_while(char::is_ascii_digit).count();
     if out.starts_with(['-', '+', '=']) {
         out.insert(0, '\\');
-    } else if digits > 0 && out[digits..].starts_with(['.', ')']) {
+    } else if digits > 0 && [". ", ") "].iter().any(|m| out[digits..].starts_with(m)) {
         out.insert(digits, '\\');
     }
     out

@@ -99,6 +99,9 @@ fn article(out: &mut String, report: &Report, check: &Check) {
     if let Some(fix) = check.fix {
         field(out, "nodelift can", &format!("mend it: it {}", text(fix)));
     }
+    if let Some(question) = check.attest {
+        field(out, "A person confirms", &text(question));
+    }
     if let Some(command) = check.command {
         field(out, "Command", &format!("<pre>{}</pre>", xml(command)));
     }
@@ -139,14 +142,11 @@ fn people(out: &mut String, verdict: &Verdict) {
     if let Some(waiver) = phrase::waiver(verdict) {
         field(out, "Waiver", &text(&format!("{}: {waiver}", verdict.about)));
     }
+    if let Some(confirmed) = phrase::confirmed(verdict) {
+        field(out, "Confirmed", &text(&format!("{}: {confirmed}", verdict.about)));
+    }
     for fix in &verdict.fixes {
-        let end = match (fix.ok, fix.error) {
-            (Some(true), _) => "done".to_owned(),
-            (Some(false), error) => format!("failed: {}", error.unwrap_or_default()),
-            (None, _) => "not ended".to_owned(),
-        };
-        let line = format!("{}, by {} on {}: {end}", phrase::time(fix.at), fix.by, fix.on);
-        field(out, "Fix run", &text(&line));
+        field(out, "Fix run", &text(&phrase::fix(fix)));
     }
 }
 

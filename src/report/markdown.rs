@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::escape::{code, markdown as text};
-use super::{Check, Report, Standing, phrase};
+use super::{Check, Report, Standing, Verdict, phrase};
 
 pub fn write(report: &Report) -> String {
     let mut out = format!("# {}: {}\n\n", text(report.cluster), phrase::stands(report));
@@ -19,7 +19,8 @@ pub fn write(report: &Report) -> String {
     section(&mut out, report, "In the way", worst.iter().copied().filter(|c| c.blocks));
     let others = worst.iter().copied().filter(|c| !c.blocks && c.needs_a_look());
     section(&mut out, report, "To look at", others);
-    waivers(&mut out, report);
+    people(&mut out, report, "Waivers", phrase::waiver);
+    people(&mut out, report, "Confirmed by people", phrase::confirmed);
     machines(&mut out, report);
     rest(&mut out, "Passed", &worst, |s| matches!(s, Standing::Pass | Standing::Stale));
     rest(&mut out, "Not applicable", &worst, |s| s == Standing::NotApplicable);
@@ -65,32 +66,27 @@ fn section<'c, 'a: 'c>(
         if let Some(fix) = check.fix {
             let _ = writeln!(out, "- **nodelift can mend it**: it {}", text(fix));
         }
+        if let Some(question) = check.attest {
+            let _ = writeln!(out, "- **A person confirms**: {}", text(question));
+        }
         if let Some(command) = check.command {
             let _ = writeln!(out, "- **Command**: {}", code(command));
         }
         let _ = writeln!(out, "- **Source**: {}", text(check.source));
-        let tried = check.results.iter().flat_map(|v| v.fixes.iter());
-        for fix in tried {
-            let end = match (fix.ok, fix.error) {
-                (Some(true), _) => "done".to_owned(),
-                (Some(false), error) => format!("failed: {}", error.unwrap_or_default()),
-                (None, _) => "not ended".to_owned(),
-            };
-            let line = format!("{}, by {} on {}: {end}", phrase::time(fix.at), fix.by, fix.on);
-            let _ = writeln!(out, "- **Fix run**: {}", text(&line));
+        for fix in check.results.iter().flat_map(|v| v.fixes.iter()) {
+            let _ = writeln!(out, "- **Fix run**: {}", text(&phrase::fix(fix)));
         }
     }
 }
 
-fn waivers(out: &mut String, report: &Report) {
+/// What people took upon themselves, and what they gave their word for.
+fn people(out: &mut String, report: &Report, title: &str, said: impl Fn(&Verdict) -> Option<String>) {
     let all = report.checks.iter().flat_map(|c| c.results.iter().map(move |v| (c, v)));
     let lines: Vec<String> = all
-        .filter_map(|(c, v)| {
-            Some(format!("- {} ({}): {}", text(c.title), text(v.about), text(&phrase::waiver(v)?)))
-        })
+        .filter_map(|(c, v)| Some(format!("- {} ({}): {}", text(c.title), text(v.about), text(&said(v)?))))
         .collect();
     if !lines.is_empty() {
-        let _ = writeln!(out, "\n## Waivers\n\n{}", lines.join("\n"));
+        let _ = writeln!(out, "\n## {title}\n\n{}", lines.join("\n"));
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use checks::{Before, Check, Fact, FixDone, Standing, Verdict, Waived};
+pub use checks::{Before, Check, Confirmed, Fact, FixDone, Standing, Verdict, Waived};
 pub use machines::Machine;
 
 use crate::core::command::blockers;

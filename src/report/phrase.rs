@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Report, Verdict};
+use super::{FixDone, Report, Verdict};
 use crate::core::command::plural;
 use crate::core::plan::Severity;
 use crate::core::summary::duration;
@@ -91,4 +91,21 @@ pub fn waiver(verdict: &Verdict) -> Option<String> {
     let w = verdict.waiver.as_ref()?;
     let end = if w.holds { "until" } else { "ran out at" };
     Some(format!("waived by {} {end} {}: {}", w.by, time(w.until), w.reason))
+}
+
+/// What a person confirmed, where they did.
+pub fn confirmed(verdict: &Verdict) -> Option<String> {
+    let a = verdict.attested.as_ref()?;
+    let note = if a.note.is_empty() { String::new() } else { format!(": {}", a.note) };
+    Some(format!("confirmed by {} at {}{note}", a.by, time(a.at)))
+}
+
+/// A fix that was run, and how it ended.
+pub fn fix(fix: &FixDone) -> String {
+    let end = match (fix.ok, fix.error) {
+        (Some(true), _) => "done".to_owned(),
+        (Some(false), error) => format!("failed: {}", error.unwrap_or_default()),
+        (None, _) => "not ended".to_owned(),
+    };
+    format!("{}, by {} on {}: {end}", time(fix.at), fix.by, fix.on)
 }
