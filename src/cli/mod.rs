@@ -26,6 +26,7 @@ mod screen;
 mod secrets;
 mod session;
 mod site;
+mod takeover;
 mod trust;
 mod ways;
 
@@ -85,7 +86,7 @@ enum Command {
     Replay(replay::Replay),
     /// The readiness of a run, from its journal, as a file for people or programs
     Report(report::Report),
-    /// Review host keys that are not known yet, once, in one table
+    /// Review host keys that are not known yet, once, in one table; decide about a changed one
     Trust(trust::Trust),
     /// List, show or check runbooks
     #[command(subcommand)]
