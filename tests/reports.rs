@@ -364,6 +364,21 @@ fn a_run_is_told_as_it_was_at_its_start() {
 }
 
 #[test]
+fn what_only_warns_is_told_from_what_blocks() {
+    let mut s = Story::new(hci_cl1().narrowed(&[], &["os-is-22h2".into(), "secure-boot".into()]));
+    s.want_all(Moment::Before).read_all(Moment::Before, |_| true);
+    assert!(report(&s).ready && !report(&s).has_warnings());
+    s.verdict("secure-boot", Some("HCI-N2"), Outcome::Warn, "off");
+    assert!(report(&s).ready && report(&s).has_warnings());
+    for warnings in [false, true] {
+        let failed = report(&s).junit(warnings).contains("<failure type=\"recommended\" message=\"off\">");
+        assert_eq!(failed, warnings);
+    }
+    s.verdict("os-is-22h2", Some("HCI-N1"), Outcome::Fail, "25398");
+    assert!(!report(&s).ready && report(&s).has_warnings());
+}
+
+#[test]
 fn what_was_not_asked_is_said() {
     let s = hostile();
     let only = Only { nodes: vec!["HCI-N1".into()], checks: vec!["os-is-22h2".into()] };
