@@ -191,11 +191,8 @@ fn junit_is_what_build_servers_read() {
     for (text, failures) in [(&text, 1), (&strict, 3)] {
         let document = roxmltree::Document::parse(text).unwrap();
         let all = document.root_element();
-        is_junit(all);
-        assert_eq!(all.attribute("failures"), Some(failures.to_string().as_str()), "{text}");
-        assert_eq!(all.attribute("errors"), Some("5"), "could not tell, and one never read");
-        let verdicts: usize = report.checks.iter().map(|c| c.results.len()).sum();
-        assert_eq!(all.attribute("tests"), Some(verdicts.to_string().as_str()), "a case for each check and node");
+        let verdicts = report.checks.iter().map(|c| c.results.len()).sum();
+        assert_eq!(is_junit(all), [verdicts, failures, 5], "a case for each check and node; one was never read");
     }
     let document = roxmltree::Document::parse(&text).unwrap();
     let case = |class: &str, name: &str| {
@@ -217,14 +214,13 @@ fn junit_is_what_build_servers_read() {
     assert_eq!(case(".os-is-22h2", "HCI-N4: ").map(|c| c.0), Some("error".into()), "its waiver ran out");
 }
 
-/// What both schemas ask for: junit-10.xsd of the Jenkins xUnit plugin, JUnit.xsd of Ant.
-fn is_junit(all: roxmltree::Node) {
+/// What both schemas ask for: junit-10.xsd of the Jenkins xUnit plugin, JUnit.xsd of Ant. Gives the cases, failures and errors.
+fn is_junit(all: roxmltree::Node) -> [usize; 3] {
     let number = |n: roxmltree::Node, name: &str| -> usize {
         n.attribute(name).and_then(|v| v.parse().ok()).unwrap_or_else(|| panic!("{name} of {n:?}"))
     };
     assert_eq!(all.tag_name().name(), "testsuites");
-    let names: Vec<&str> = all.attributes().map(|a| a.name()).collect();
-    assert_eq!(names, ["name", "tests", "failures", "errors", "time"], "Jenkins knows no other");
+    assert_eq!(all.attributes().count(), 0, "Ant knows none");
     let mut sums = [0; 3];
     let mut areas = BTreeSet::new();
     for (i, suite) in all.children().filter(roxmltree::Node::is_element).enumerate() {
@@ -260,7 +256,7 @@ fn is_junit(all: roxmltree::Node) {
         assert_eq!(told, counted);
         (0..3).for_each(|i| sums[i] += told[i]);
     }
-    assert_eq!(sums, ["tests", "failures", "errors"].map(|name| number(all, name)));
+    sums
 }
 
 /// Everything that a machine or a person says is this.

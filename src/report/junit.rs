@@ -27,16 +27,8 @@ pub fn write(report: &Report, warnings: bool) -> String {
         }
         suites.entry(check.area).or_default().push(check);
     }
-    let all = Counts::of(report.checks.iter(), warnings);
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let _ = writeln!(
-        out,
-        "<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" time=\"0\">",
-        attribute(&format!("{} readiness for {}", report.cluster, report.target)),
-        all.tests,
-        all.failures,
-        all.errors,
-    );
+    // The schema of Ant gives the root no attributes.
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for (id, area) in areas.iter().enumerate() {
         suite(&mut out, report, id, area, &suites[area], warnings);
     }
@@ -81,14 +73,14 @@ fn case(verdict: &Verdict, warnings: bool) -> Case {
 fn suite(out: &mut String, report: &Report, id: usize, area: &str, checks: &[&Check], warnings: bool) {
     let c = Counts::of(checks.iter().copied(), warnings);
     // The schema of Ant takes no zone.
-    let at = report.at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string()).unwrap_or_default();
+    let at = report.at.unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S");
     let _ = writeln!(
         out,
         "  <testsuite id=\"{id}\" package=\"{}\" name=\"{}\" hostname=\"{}\" timestamp=\"{at}\" tests=\"{}\" \
          failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"0\">",
         attribute(report.runbook),
         attribute(area),
-        attribute(report.on.unwrap_or("unknown")),
+        attribute(report.on.unwrap_or("localhost")),
         c.tests,
         c.failures,
         c.errors,
