@@ -426,6 +426,7 @@ fn a_run_is_reported_from_its_journal_alone() {
     let json: serde_json::Value =
         serde_json::from_slice(&said.stdout).expect("standard output is the report alone");
     assert_eq!((&json["cluster"], &json["blockers"]), (&"HCI-CL1".into(), &3.into()));
+    assert!(json["journal"].as_str().is_some_and(|h| h.len() >= 32), "{}", json["journal"]);
     is_junit(roxmltree::Document::parse(&std::fs::read_to_string(&junit).unwrap()).unwrap().root_element());
     assert!(std::fs::read_to_string(&html).unwrap().contains("blocked: 3 checks in the way"));
     let again = nodelift(&["report".as_ref(), path, "--json".as_ref()]);

@@ -28,9 +28,10 @@ pub fn print(report: &Report, all: bool, inventory: Option<&Path>) {
     if let Some(inventory) = inventory.filter(|_| mended > 0) {
         println!("\nnodelift can mend {}: nodelift run -i {}", plural(mended, "check"), inventory.display());
     }
-    let stands = match report.blockers {
-        0 => "ready".to_owned(),
-        n => plural(n, "blocker"),
+    let stands = match (report.blockers, &report.only) {
+        (0, None) => "ready".to_owned(),
+        (0, Some(_)) => "nothing in the way".to_owned(),
+        (n, _) => plural(n, "blocker"),
     };
     let waived = if report.waived > 0 { format!(", {} waived", report.waived) } else { String::new() };
     println!(

@@ -12,6 +12,8 @@ pub struct Recorded {
     pub folder: PathBuf,
     pub plan: Arc<Plan>,
     pub events: Vec<Stamped>,
+    /// Hash of the last good record.
+    pub head: Option<String>,
     /// What is wrong with the end of the journal; the events are good up to there.
     pub flaw: Option<String>,
 }
@@ -43,5 +45,5 @@ pub fn read(path: &Path) -> Result<Recorded, String> {
     if read.events.is_empty() {
         return Err("the journal is empty".into());
     }
-    Ok(Recorded { folder: folder.to_owned(), plan, events: read.events, flaw })
+    Ok(Recorded { folder: folder.to_owned(), plan, events: read.events, head: read.previous, flaw })
 }

@@ -47,7 +47,7 @@ impl Report {
         for event in &run.events {
             state.apply(event);
         }
-        let report = report::Report::of(&state, Only::default());
+        let report = report::Report::of(&state, Only::default()).of_journal(run.head.as_deref());
         self.documents.write(&report, false)?;
         if !self.documents.take_standard_output() {
             readiness::print(&report, self.all, None);

@@ -70,6 +70,8 @@ pub struct Report<'a> {
     pub plan_sha256: Option<&'a str>,
     /// Number of the last event.
     pub event: u64,
+    /// Hash of the journal's last record, which all before it lead to; none where nothing was written down.
+    pub journal: Option<&'a str>,
     /// What was left out on request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
@@ -119,6 +121,7 @@ impl<'a> Report<'a> {
             imitated: engine.is_some_and(|e| e.imitated),
             plan_sha256: state.plan_sha256.as_deref(),
             event: state.seq,
+            journal: None,
             only: (!only.is_all()).then_some(only),
             reached: plan.nodes.iter().any(|n| state.connection(n).is_ready()) || state.run.is_some(),
             ready: blockers == 0,
@@ -135,9 +138,14 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// The same, from a journal whose last record has that hash.
+    pub fn of_journal(self, head: Option<&'a str>) -> Self {
+        Report { journal: head, ..self }
+    }
+
     /// Something that nobody took upon themselves is not good, in the way or not.
     pub fn has_warnings(&self) -> bool {
-        self.checks.iter().any(|c| c.blocks || (!c.waived && c.outcome.is_some_and(crate::core::command::is_bad)))
+        self.checks.iter().any(|c| c.blocks || c.needs_a_look())
     }
 
     /// What to look at first: in the way, then what is not good, then the rest.

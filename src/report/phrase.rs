@@ -62,6 +62,7 @@ pub fn about(report: &Report) -> Vec<(&'static str, String)> {
         ("nodelift", report.nodelift.map(str::to_owned)),
         ("Plan SHA-256", report.plan_sha256.map(str::to_owned)),
         ("Last event", Some(report.event.to_string())),
+        ("Journal head", report.journal.map(str::to_owned)),
         ("Note", report.imitated.then(|| "the machines are imitated".to_owned())),
     ]
     .into_iter()
