@@ -131,22 +131,18 @@ impl Check {
     /// The plan with only what is asked for.
     fn narrow(&self, plan: &Arc<Plan>) -> Result<(Arc<Plan>, Only), String> {
         let nodes: Vec<NodeName> = self.nodes.iter().map(|n| NodeName::new(n)).collect();
-        for node in nodes.iter().filter(|n| !plan.nodes.contains(n)) {
-            let is_coordinator = plan.coordinator.as_ref() == Some(node);
-            return Err(match is_coordinator {
-                true => format!(
-                    "--node {node}: that is the coordinator; name nodes of the cluster, or checks with --check"
-                ),
-                false => {
-                    let names = plan.nodes.iter().map(|n| n.as_str());
-                    format!("--node {node}: there is no such node: {}", suggest(node.as_str(), names))
-                }
-            });
+        if let Some(node) = nodes.iter().find(|n| !plan.nodes.contains(n)) {
+            if plan.coordinator.as_ref() == Some(node) {
+                return Err(format!(
+                    "--node {node}: that is the coordinator; name nodes of the cluster, or a --check"
+                ));
+            }
+            let names: Vec<&str> = plan.nodes.iter().map(NodeName::as_str).collect();
+            return Err(format!("--node {node}: there is no such node: {}", suggest(node.as_str(), names)));
         }
-        let before = || plan.checks.iter().filter(|c| c.moment == Moment::Before);
-        for id in self.checks.iter().filter(|id| before().all(|c| c.id != **id)) {
-            let ids = before().map(|c| c.id.as_str());
-            let meant = did_you_mean(id, ids).map_or_else(String::new, |w| format!(": did you mean `{w}`?"));
+        let before = || plan.checks.iter().filter(|c| c.moment == Moment::Before).map(|c| c.id.as_str());
+        if let Some(id) = self.checks.iter().find(|id| before().all(|known| known != **id)) {
+            let meant = did_you_mean(id, before()).map_or_else(String::new, |w| format!(": did you mean `{w}`?"));
             return Err(format!("--check {id}: there is no such readiness check{meant}"));
         }
         let only = Only { nodes: nodes.iter().map(NodeName::to_string).collect(), checks: self.checks.clone() };

@@ -151,6 +151,7 @@ mod tests {
         for (path, why) in [
             (folder.path().to_owned(), "it is a folder"),
             (folder.path().join("nowhere/report.json"), "there is no such folder"),
+            #[cfg(unix)]
             (PathBuf::from("/dev/null"), "no ordinary file"),
         ] {
             let said = to(Some(&path), None).check().unwrap_err();
