@@ -128,10 +128,11 @@ fn row(out: &mut String, report: &Report, verdict: &Verdict) {
         out,
         verdict.facts.iter().map(|f| {
             let asked = f.asked.map_or_else(String::new, |n| format!(" on {}", text(n)));
-            let at = f.at.map_or_else(|| "not read".to_owned(), phrase::time);
+            let at =
+                f.at.map_or_else(|| "not read".to_owned(), |at| format!("{}, {} ms", phrase::time(at), f.took_ms));
             let again = if f.attempts > 1 { format!(", attempt {}", f.attempts) } else { String::new() };
             let error = f.error.map_or_else(String::new, |e| format!(": {}", text(e)));
-            format!("<code>{}</code>{asked}, {at}, {} ms{again}{error}", text(f.group), f.took_ms)
+            format!("<code>{}</code>{asked}, {at}{again}{error}", text(f.group))
         }),
     );
     out.push_str("</td></tr>\n");
