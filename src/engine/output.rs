@@ -1,6 +1,7 @@
 //! What the machines' PowerShells print, kept as it came: one file a machine in `raw/`, without secrets, never larger than its
 //! limit. A thread of its own writes; when the disk is slow, bytes are left out and counted, so that no connection waits.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -150,11 +151,18 @@ impl Writer {
             None => return,
         };
         // A frame in pieces goes on in the next line: a secret may stand across their border.
-        let whole = if unfinished_frame(&held[..whole]) && held.len() < LONGEST { 0 } else { whole };
+        let whole = match last_line(&held[..whole]) {
+            start if !is_unfinished_frame(&held[start..whole]) => whole,
+            start if held.len() > LONGEST => start,
+            _ => 0,
+        };
         if whole > 0 {
+            // Also what stays: it keeps its length, and a secret that begins before goes on there.
+            if let Cow::Owned(clean) = self.vault.redact_bytes(held) {
+                *held = clean;
+            }
             let (node, lines) = (node.clone(), held.drain(..whole).collect::<Vec<u8>>());
-            let clean = self.vault.redact_bytes(&lines);
-            self.write(&node, &clean);
+            self.write(&node, &lines);
         }
     }
 
@@ -215,11 +223,15 @@ fn path(folder: &Path, node: &NodeName) -> PathBuf {
     folder.join(format!("{}.powershell.log", node.as_str().replace(['/', '\\', ':'], "_")))
 }
 
-/// Whether the last line is a piece of a frame that goes on.
-fn unfinished_frame(lines: &[u8]) -> bool {
-    let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
-    let last = lines.rsplit(|b| *b == b'\n').next().unwrap_or_default();
-    let mut parts = last.splitn(3, |b| *b == b'~');
+/// Where the last line begins.
+fn last_line(lines: &[u8]) -> usize {
+    let end = lines.len() - usize::from(lines.ends_with(b"\n"));
+    lines[..end].iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1)
+}
+
+/// Whether a line is a piece of a frame that goes on.
+fn is_unfinished_frame(line: &[u8]) -> bool {
+    let mut parts = line.splitn(3, |b| *b == b'~');
     parts.next() == Some(b"#") && parts.next().is_some() && parts.next().is_some_and(|p| p.starts_with(b"+"))
 }
 
@@ -260,6 +272,27 @@ mod tests {
         assert_eq!(lines, [b"no end: *********\n"]);
         let other = kept(&raw, "N2");
         assert!(!other.contains("hunter") && other.lines().count() == 2, "{other}");
+    }
+
+    #[test]
+    fn a_secret_across_the_pieces_of_a_long_frame_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Output::start(folder.path().to_owned(), 1 << 30, vault()).unwrap();
+        let mut stream = output.of(&"N1".into()).open();
+        // Each piece begins with the end of a secret and ends with the begin of another.
+        for i in 0..40 {
+            let sign = if i == 39 { '-' } else { '+' };
+            let line = format!("#~0a~{sign}\\\"22{}hunter\n", "x".repeat(60_000));
+            // Few enough that none has to be left out.
+            line.as_bytes().chunks(20_000).for_each(|c| stream.take(c));
+        }
+        drop(stream);
+        output.close();
+        let text = kept(folder.path(), "N1");
+        assert_eq!(text.matches("x".repeat(60_000).as_str()).count(), 40, "nothing is missing");
+        // The first end and the last begin are no secrets.
+        assert_eq!((text.matches("hunter").count(), text.matches("22").count()), (1, 1));
+        assert_eq!(text.lines().count(), 40);
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl Vault {
         )
     }
 
-    /// The bytes without any secret, as it is or as JSON and XML write it: as many stars as it has bytes. Line breaks stay.
+    /// The bytes without any secret, as it is or as JSON and XML write it: as many stars as it has bytes. What stands
+    /// between two pieces of a frame stays.
     pub fn redact_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut out = Cow::Borrowed(bytes);
         for secret in self.0.values().map(|s| s.expose_secret()).filter(|s| s.len() >= SHORTEST) {
@@ -58,11 +59,17 @@ impl Vault {
                     at += 1;
                     continue;
                 };
-                out.to_mut()[at..at + length]
-                    .iter_mut()
-                    .filter(|b| !b.is_ascii_whitespace())
-                    .for_each(|b| *b = b'*');
-                at += length;
+                let end = at + length;
+                let out = out.to_mut();
+                while at < end {
+                    match frame_break(&bytes[at..]) {
+                        0 => {
+                            out[at] = b'*';
+                            at += 1;
+                        }
+                        mark => at += mark,
+                    }
+                }
             }
         }
         out
@@ -180,7 +187,7 @@ mod tests {
             ("<S>p&quot;w\\ż&amp;&lt;</S>", "<S>*</S>"),
             ("p\"w\\ż&", "p\"w\\ż&"),
             ("a **** b", "a * b"),
-            ("{\"m\":\"p\\\"w\n#~0af3~-\\\\ż&<\"}", "{\"m\":\"*\n*\"}"),
+            ("{\"m\":\"p\\\"w\n#~0af3~-\\\\ż&<\"}", "{\"m\":\"*\n#~0af3~-*\"}"),
         ] {
             let clean = vault.redact_bytes(text.as_bytes());
             assert_eq!(clean.len(), text.len(), "{text}");
