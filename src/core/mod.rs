@@ -14,6 +14,7 @@ pub mod name;
 pub mod narrow;
 pub mod plan;
 pub mod run;
+pub mod sequence;
 pub mod state;
 pub mod summary;
 pub mod text;
