@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logs", &["core"]),
     ("remote", &["core"]),
     ("doctor", &["core", "remote"]),
+    ("report", &["core"]),
     ("link", &["core"]),
     ("ui", &["core", "theme", "input"]),
     ("term", &["input", "theme"]),
@@ -22,8 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "core", "config", "theme", "input", "runbook", "journal", "logs", "remote", "doctor", "link", "ui",
-            "term", "engine",
+            "core", "config", "theme", "input", "runbook", "journal", "logs", "remote", "doctor", "report",
+            "link", "ui", "term", "engine",
         ],
     ),
 ];

@@ -111,6 +111,66 @@ fn nothing_is_judged_where_nothing_was_reached() {
 }
 
 #[test]
+fn reports_of_a_check_go_where_they_are_told_to() {
+    let home = Home::new();
+    home.file("inventory.toml", INVENTORY);
+    let said = home.run("check --json a.json --junit b.xml --markdown c.md --html d.html");
+    assert_eq!(said.code, Some(8), "{said:#?}");
+    assert!(said.out.contains("nothing was judged") && said.err.starts_with("HCI-N1: "), "{said:#?}");
+    let file =
+        |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let json: serde_json::Value = serde_json::from_str(&file("a.json")).unwrap();
+    assert_eq!((&json["reached"], &json["ready"]), (&false.into(), &false.into()));
+    assert_eq!(json["machines"]["HCI-N1"]["trouble_kind"], "unreachable");
+    assert!(json["plan_sha256"].as_str().is_some_and(|s| s.len() == 64), "{json:#}");
+    let junit = file("b.xml");
+    assert!(junit.contains("<error type=\"could not tell\"") && !junit.contains("<failure"), "{junit}");
+    assert!(file("c.md").starts_with("# HCI-CL1: no node can be reached"));
+    assert!(file("d.html").contains("no node can be reached, nothing was judged"));
+}
+
+#[test]
+fn standard_output_holds_a_report_and_nothing_else() {
+    let home = Home::new();
+    home.file("inventory.toml", INVENTORY);
+    let said = home.run("check --node hci-n1 --check secure-boot --check free-space --html d.html --json");
+    let json: serde_json::Value = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {said:#?}"));
+    assert_eq!((said.code, said.err.as_str()), (Some(8), ""));
+    let ids: Vec<&str> = json["checks"].as_array().unwrap().iter().filter_map(|c| c["id"].as_str()).collect();
+    assert_eq!(ids, ["free-space", "secure-boot"]);
+    assert_eq!(json["only"]["nodes"], serde_json::json!(["HCI-N1"]));
+    assert!(home.path().join("d.html").exists());
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_is_asked() {
+    let home = Home::new();
+    home.file("inventory.toml", INVENTORY);
+    home.file("there", "");
+    for (arguments, words) in [
+        (
+            "--html nowhere/report.html",
+            "nowhere/report.html: --html cannot be written there: there is no such folder",
+        ),
+        ("--junit there/report.xml", "--junit cannot be written there: what it is in is no folder"),
+        ("--json .", ".: --json cannot be written there: it is a folder"),
+        ("--json --markdown -", "--json and --markdown both go to standard output"),
+        ("--json a --html a", "--json and --html both go to a"),
+        ("--node HCI-N7", "--node HCI-N7: there is no such node: did you mean `HCI-N1`?"),
+        ("--check os-versio", "there is no such readiness check: did you mean `os-version`?"),
+        (
+            "--node HCI-N1 --check cluster-quorum",
+            "--check cluster-quorum: it is not asked of single nodes; leave --node out",
+        ),
+    ] {
+        let said = home.run(&format!("check {arguments}"));
+        said.fails(2, words);
+        assert!(!said.err.contains("HCI-N1: nothing listens") && said.out.is_empty(), "{arguments}: {said:#?}");
+    }
+    assert!(!home.path().join("a").exists());
+}
+
+#[test]
 fn mistakes_are_named_with_what_was_meant() {
     let home = Home::new();
     let show = "runbook show azure-local-powershell --script";
@@ -129,6 +189,8 @@ fn mistakes_are_named_with_what_was_meant() {
             2,
             "may be azure-local/facts/cau-run.ps1 or azure-local/steps/cau-run.ps1",
         ),
+        ("report nope", 2, "nope: there is no such folder"),
+        ("report .", 9, "name the folder of a run"),
         ("replay nope", 2, "nope: there is no such folder"),
         ("replay .", 9, "name the folder of a run"),
         ("demo", 2, "needs a terminal"),

@@ -112,6 +112,7 @@ fn every_command_that_is_named_is_one() {
                         | "run"
                         | "check"
                         | "replay"
+                        | "report"
                         | "trust"
                         | "runbook"
                         | "config"
