@@ -267,7 +267,11 @@ impl Decider {
         let mut oldest = now;
         let mut all = true;
         for key in keys {
-            match self.live.evidence.get(key).filter(|(asked, _)| *asked >= since && seconds(*asked, now) <= self.fresh_for())
+            match self
+                .live
+                .evidence
+                .get(key)
+                .filter(|(asked, _)| *asked >= since && seconds(*asked, now) <= self.fresh_for())
             {
                 Some((asked, _)) => oldest = oldest.min(*asked),
                 None => {
