@@ -33,8 +33,8 @@ const PURE: [&str; 2] = ["Microsoft.PowerShell.Core", "Microsoft.PowerShell.Util
 const PURE_CMDLETS: [&str; 5] = ["Join-Path", "Split-Path", "Test-Path", "Get-Location", "Set-Location"];
 
 /// Types that ConstrainedLanguage lets scripts convert to.
-const TYPES: [&str; 9] =
-    ["array", "bool", "char", "datetime", "int", "int64", "scriptblock", "string", "timespan"];
+const TYPES: [&str; 10] =
+    ["array", "bool", "char", "datetime", "double", "int", "int64", "scriptblock", "string", "timespan"];
 
 /// Scripts that are processes of their own: only they may end one.
 const PROCESSES: [&str; 2] = ["op.ps1", "worker.ps1"];

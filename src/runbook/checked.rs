@@ -1,8 +1,9 @@
 //! Expressions are checked where they stand: syntax, the names they use, the functions they call.
 
+use super::schema::{RunbookFile, Word};
 use crate::config::diagnose::suggest;
 use crate::core::expr::{Compiled, FUNCTIONS};
-use crate::core::plan::FactGroup;
+use crate::core::plan::{FactGroup, StepKind};
 
 /// Variables that every expression sees (see `core::judge`).
 pub const VARIABLES: &[&str] = &["target", "set", "cluster_name", "node_names", "node_name", "coordinator_name"];
@@ -82,6 +83,28 @@ fn bound(text: &str) -> Vec<&str> {
         }
     }
     out
+}
+
+/// Whether a runbook starts the upgrade, or names the one of `runbooks` that does. The error is what to point at, the message,
+/// and the help.
+pub fn check_start<'a>(
+    file: &'a RunbookFile,
+    runbooks: &[String],
+) -> Result<(), (&'a Word, String, Option<String>)> {
+    let starts = file.step.iter().any(|s| s.kind == StepKind::Delegate);
+    match &file.instead {
+        None if starts => Ok(()),
+        None => {
+            let help = "add a `delegate` step, or name in `instead` the runbook that upgrades".to_owned();
+            Err((&file.id, "no step starts the upgrade".into(), Some(help)))
+        }
+        Some(word) if starts => Err((word, "a step of this runbook starts the upgrade itself".into(), None)),
+        Some(word) if runbooks.contains(word.get_ref()) => Ok(()),
+        Some(word) => {
+            let help = suggest(word.get_ref(), runbooks.iter().map(String::as_str));
+            Err((word, format!("there is no runbook `{}`", word.get_ref()), Some(help)))
+        }
+    }
 }
 
 fn find(text: &str, word: &str) -> usize {

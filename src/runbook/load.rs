@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::Runbook;
-use super::checked::{Known, check_expression};
+use super::checked::{Known, check_expression, check_start};
 use super::files::{Files, beside};
 use super::schema::{
     CheckTable, DriverTable, FactsTable, FixTable, IncludedFile, LogTable, RunbookFile, StepTable, Word,
@@ -65,6 +65,9 @@ impl Loader<'_> {
         let folder = path.split('/').next().unwrap_or(path);
         if file.id.get_ref() != folder {
             self.say(&at, &file.id, format!("the id must be the name of its folder, `{folder}`"), None);
+        }
+        if let Err((word, message, help)) = check_start(&file, &self.files.runbooks()) {
+            self.say(&at, word, message, help);
         }
         self.settings = file.settings.keys().cloned().collect();
         for key in self.settings.clone() {
@@ -140,6 +143,7 @@ impl Loader<'_> {
                 title: file.title,
                 short: file.short,
                 source: file.source,
+                instead: file.instead.map(Spanned::into_inner),
             },
             targets: file
                 .targets
