@@ -126,6 +126,30 @@ mod tests {
     }
 
     #[test]
+    fn a_runbook_starts_the_upgrade_or_names_the_one_that_does() {
+        let wrong = |instead: &str, steps: &str| {
+            let text = format!(
+                "id = 'x'\ntitle = 'x'\nshort = 'x'\nsource = 'x'\n{instead}\ndefault_target = '23H2'\n[targets]\n\
+                 [driver]\nmode = 'delegated'\nname = 'x'\nstate = 'a'\nreport = 'a'\ncluster = 'a'\nhost = 'a'\n\
+                 storage = 'a'\nstop = 'a'\nwords = {{}}\nevery = 1\nidle_every = 1\n{steps}"
+            );
+            let file: RunbookFile = toml::from_str(&text).expect("a runbook");
+            check_start(&file, &["other".into()]).err().map(|(at, message, _)| (at.get_ref().clone(), message))
+        };
+        let step = "[[step]]\nid = 'run'\ntitle = 'x'\nkind = 'delegate'\nclass = 'once'\non = 'coordinator'\n\
+                    expected = 1\nbudget = 1\nsafe_point = 'x'\ntier = 't2'\n";
+        let found = |at: &str, message: &str| Some((at.to_owned(), message.to_owned()));
+        assert_eq!(wrong("", step), None);
+        assert_eq!(wrong("instead = 'other'", ""), None);
+        assert_eq!(wrong("", ""), found("x", "no step starts the upgrade"));
+        assert_eq!(wrong("instead = 'othr'", ""), found("othr", "there is no runbook `othr`"));
+        assert_eq!(
+            wrong("instead = 'other'", step),
+            found("other", "a step of this runbook starts the upgrade itself")
+        );
+    }
+
+    #[test]
     fn known_names_pass() {
         assert_eq!(wrong("registry.a == 0 && target.build > 1"), None);
         assert_eq!(wrong("nodes.nodes.all(n, n.state == 'Up' && n.x.exists(y, y == n.z))"), None);

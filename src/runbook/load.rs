@@ -123,6 +123,9 @@ impl Loader<'_> {
                 checks.extend(self.check(at, &known, t));
             }
         }
+        // Under one heading each, wherever their files stand.
+        let areas: Vec<String> = checks.iter().map(|c| c.area.clone()).collect();
+        checks.sort_by_key(|c| areas.iter().position(|a| *a == c.area));
         let mut steps: Vec<Step> = Vec::new();
         for t in &file.step {
             if steps.iter().any(|s| &s.id == t.id.get_ref()) {
