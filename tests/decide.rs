@@ -300,7 +300,7 @@ impl World {
                 };
                 Observation::Read { key, attempt, node, took_ms: 5, answer }
             }
-            Effect::Run { op, node, script } => {
+            Effect::Run { op, node, script, .. } => {
                 self.sent.push(script.clone());
                 match script.as_str() {
                     "small/fix.ps1" => {

@@ -142,7 +142,9 @@ fn unfinished(path: &Path) -> Result<Option<Opened>, (String, Exit)> {
     let Ok(read) = journal::read(&path.join("journal")) else { return Ok(None) };
     let mut state = State::new(plan.clone());
     read.events.iter().for_each(|e| state.apply(e));
-    if state.run.is_none() || state.phase.is_terminal() {
+    // Before the start too something may be half done: a fix, or a node that was drained for a restart.
+    let mending = state.open_sequence().is_some() || state.fixes.values().any(|f| f.answer.is_none());
+    if (state.run.is_none() && !mending) || state.phase.is_terminal() {
         return Ok(None);
     }
     if let Ending::Corrupt { segment, line, why } = &read.ending {
@@ -177,6 +179,11 @@ fn unfinished(path: &Path) -> Result<Option<Opened>, (String, Exit)> {
 /// What is left to say after the screen, and the exit code.
 fn farewell(state: &State, inventory: &Path) -> Exit {
     let again = format!("nodelift run -i {}", inventory.display());
+    if let Some((run, sequence)) = state.open_sequence() {
+        let at = run.in_work().map_or_else(String::new, |n| format!(" at {n}, which may be out of service"));
+        println!("{}: {} was left{at}. Go on with: {again}", state.plan.cluster, sequence.title);
+        return Exit::NeedsPerson;
+    }
     match (&state.verdict, &state.phase) {
         (Some(RunVerdict::Succeeded), _) => {
             println!("{}: {}.", state.plan.cluster, state.phase_why);

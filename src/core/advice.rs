@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::command::{blockers, failed, fixable, keys_of, moment, plural, stale};
+use super::command::{blockers, failed, fixable, keys_of, moment, plural, sequence_nodes, stale};
 use super::connection::Connection;
 use super::event::Outcome;
-use super::plan::{Moment, Stage, StepKind};
+use super::plan::{FixBy, Moment, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
+use super::sequence::{Sequence, SequenceRun};
 use super::state::{CommitState, State};
 use super::summary::{Usual, counts, duration, node_in_work, overdue, to_safe_point, usual};
 
@@ -55,6 +56,9 @@ impl Advice {
 pub fn advice(state: &State, now: Timestamp) -> Advice {
     if let Some(a) = trouble(state) {
         return a;
+    }
+    if let Some((run, sequence)) = state.open_sequence() {
+        return in_sequence(run, sequence, now);
     }
     match &state.phase {
         Phase::Draft => {
@@ -110,12 +114,46 @@ fn checking(state: &State, now: Timestamp) -> Advice {
     }
 }
 
+fn in_sequence(run: &SequenceRun, sequence: &Sequence, now: Timestamp) -> Advice {
+    let Some((node, action)) = run.node().zip(sequence.actions.get(run.action)) else {
+        return say(format!("{}: every node is done.", sequence.title));
+    };
+    let left = plural(run.nodes.len().saturating_sub(run.node), "node");
+    if let Some(halt) = &run.paused {
+        let text = format!("{}: paused at {node}, {}: {}.", sequence.title, action.title, halt.value.why);
+        let does = match halt.value.reason {
+            PauseReason::NeedsDecision => "looks, then tries it again".to_owned(),
+            _ => format!("goes on with {left}"),
+        };
+        return say(text).press(Suggest::Resume, does).urgent();
+    }
+    let since = now.duration_since(run.since).as_secs();
+    if let Some(person) = &action.person {
+        return say(format!("{node}: {person} {} so far.", duration(since))).urgent();
+    }
+    let gate = run.on(node, &action.id).and_then(|a| a.gate.iter().find(|i| !i.holds));
+    if let Some(item) = gate {
+        let why = item.why.as_ref().map_or_else(String::new, |w| format!(" ({w})"));
+        return say(format!("{node} waits: {}{why}.", item.title));
+    }
+    let usual = duration(action.expected as i64);
+    say(format!("{}: {node}, {}, {} of ~{usual}. Nothing to do.", sequence.title, action.title, duration(since)))
+}
+
 fn blocked(state: &State, now: Timestamp) -> Advice {
     let n = blockers(state, now);
     let head = format!("{} before Start.", capital(&plural(n, "blocker")));
     let blocking = |k: &super::event::VerdictKey| state.blocks(k, now);
     let fix: Vec<_> = fixable(state).into_iter().filter(|(k, _)| blocking(k)).collect();
-    let mended: BTreeSet<&str> = fix.iter().map(|(k, _)| k.check.as_str()).collect();
+    let restarts = sequence_nodes(state);
+    let restarted = |k: &&super::event::VerdictKey| {
+        let by = state.plan.check(&k.check).and_then(|c| c.fix.as_ref()).map(|f| &f.by);
+        let its = restarts.as_ref().zip(k.node.as_ref()).is_some_and(|((_, nodes), n)| nodes.contains(n));
+        blocking(k) && its && matches!(by, Some(FixBy::Sequence(_)))
+    };
+    let bad = failed(state);
+    let mut mended: BTreeSet<&str> = fix.iter().map(|(k, _)| k.check.as_str()).collect();
+    mended.extend(bad.iter().filter(restarted).map(|k| k.check.as_str()));
     if !mended.is_empty() {
         let mut what: Vec<(String, Vec<&str>)> = Vec::new();
         for (k, node) in &fix {
@@ -126,7 +164,12 @@ fn blocked(state: &State, now: Timestamp) -> Advice {
                 None => what.push((f.changes.clone(), vec![node.as_str()])),
             }
         }
-        let what: Vec<String> = what.iter().map(|(c, nodes)| format!("{c} on {}", nodes.join(", "))).collect();
+        let mut what: Vec<String> = what.iter().map(|(c, nodes)| format!("{c} on {}", nodes.join(", "))).collect();
+        if let Some((id, nodes)) = &restarts {
+            let title = state.plan.sequence(id).map_or(&**id, |s| &s.title);
+            let names: Vec<&str> = nodes.iter().map(|n| n.as_str()).collect();
+            what.push(format!("then {} of {}", title.to_lowercase(), names.join(", ")));
+        }
         let which = match (mended.len(), n) {
             (f, n) if f == n && n == 1 => "fixes it".to_owned(),
             (f, n) if f == n && n == 2 => "fixes both".to_owned(),

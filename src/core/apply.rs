@@ -4,7 +4,8 @@ use super::connection::Connection;
 use super::event::{Answer, Event, Stamped, VerdictKey};
 use super::name::NodeName;
 use super::plan::Stage;
-use super::run::{Phase, UnitState};
+use super::run::{PauseReason, Phase, UnitState};
+use super::sequence::{Halt, SequenceRun, Wish};
 use super::state::{
     Attestation, CheckState, CommitAsked, CommitState, FixState, HISTORY, Machine, Passage, ProofState, Run, Seen,
     State, StepEnd, Unit,
@@ -17,7 +18,14 @@ impl State {
         self.seq = stamped.seq;
         self.at = Some(at);
         match &stamped.event {
-            Event::EngineStarted(info) => self.engine = Some(info.clone()),
+            Event::EngineStarted(info) => {
+                self.engine = Some(info.clone());
+                // What was under way is looked at first; a person says when it goes on (run-safety-model 8).
+                if let Some(s) = self.sequence.as_mut().filter(|s| s.is_open() && s.paused.is_none()) {
+                    let why = "the engine was restarted".to_owned();
+                    s.paused = Some(Seen { at, value: Halt { reason: PauseReason::Recovered, why } });
+                }
+            }
             Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
             Event::ConnectionChanged { node, connection } => {
                 if let Some(m) = self.machines.get_mut(node) {
@@ -100,6 +108,70 @@ impl State {
                     Answer::Facts(_) => None,
                     Answer::Failed(f) => Some(f.message.clone()),
                 };
+            }
+
+            Event::SequenceStarted { sequence, nodes } => {
+                self.sequence = Some(SequenceRun::new(sequence, nodes, &stamped.actor, stamped.seq, at));
+            }
+            Event::ActionIntended { action, op, attempt, boot, .. } => {
+                if let Some(a) = self.sequence.as_mut().and_then(|s| s.current(action)) {
+                    a.attempt = *attempt;
+                    a.op = Some(op.clone());
+                    a.boot = *boot;
+                    a.intended_at = Some(at);
+                    a.answer = None;
+                }
+            }
+            Event::ActionAnswered { op, answer, .. } => {
+                let known = self.sequence.as_mut().map(|s| s.actions.values_mut().flat_map(|a| a.values_mut()));
+                if let Some(a) = known.into_iter().flatten().find(|a| a.op.as_ref() == Some(op)) {
+                    a.answer = Some(answer.clone());
+                }
+            }
+            Event::GateSeen { action, items, .. } => {
+                if let Some(a) = self.sequence.as_mut().and_then(|s| s.current(action)) {
+                    a.open_since = items.iter().all(|i| i.holds).then(|| a.open_since.unwrap_or(at));
+                    a.gate.clone_from(items);
+                    a.gate_at = Some(at);
+                }
+            }
+            Event::ActionEnded { action, message, .. } => {
+                let Some(s) = &mut self.sequence else { return };
+                if let Some(a) = s.current(action) {
+                    a.ended = Some(Seen { at, value: message.clone() });
+                }
+                let actions = self.plan.sequence(&s.id).map_or(0, |p| p.actions.len());
+                s.step_on(actions, at);
+            }
+            Event::SequencePaused(halt) => {
+                if let Some(s) = &mut self.sequence {
+                    s.paused = Some(Seen { at, value: halt.clone() });
+                }
+            }
+            Event::SequenceAsked { wish } => {
+                if let Some(s) = &mut self.sequence {
+                    // Paused in the middle of a node: what was done to it is taken back, nothing else.
+                    if *wish == Wish::Stop && s.paused.is_some() {
+                        s.leaving = s.action > 0;
+                        if let Some(p) = self.plan.sequence(&s.id) {
+                            s.again(p, at);
+                        }
+                    }
+                    s.asked = Some(*wish);
+                }
+            }
+            Event::SequenceResumed => {
+                if let Some(s) = &mut self.sequence
+                    && let Some(p) = self.plan.sequence(&s.id)
+                {
+                    s.go_on(p, at);
+                }
+            }
+            Event::SequenceEnded { ok, message } => {
+                if let Some(s) = &mut self.sequence {
+                    s.paused = None;
+                    s.ended = Some(Seen { at, value: StepEnd { ok: *ok, message: message.clone() } });
+                }
             }
 
             Event::StartAsked => self.start_asked = Some(stamped.actor.clone()),
@@ -321,7 +393,12 @@ impl Unit {
 /// Whether these are two different starts of one machine. The boot time is derived from the clock and drifts with time
 /// sync, so less than two minutes is the same start (run-safety-model 12).
 pub fn rebooted(before: &super::view::HostView, after: &super::view::HostView) -> bool {
-    after.boot_utc.duration_since(before.boot_utc).as_secs().abs() > 120
+    restarted(before.boot_utc, after.boot_utc)
+}
+
+/// The same of two boot times.
+pub fn restarted(before: jiff::Timestamp, after: jiff::Timestamp) -> bool {
+    after.duration_since(before).as_secs().abs() > 120
 }
 
 /// Whether the phase lets a person change the run.

@@ -7,8 +7,9 @@ use super::connection::{Connection, Trouble};
 use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
 use super::judge::is_stale;
 use super::name::NodeName;
-use super::plan::{Moment, Scope, Severity, StepKind};
+use super::plan::{FixBy, Moment, Scope, Severity, StepKind};
 use super::run::{PauseReason, Phase};
+use super::sequence::Wish;
 use super::state::{CommitState, State};
 
 /// A request to the engine.
@@ -159,8 +160,11 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             if !state.phase.is_preparing() {
                 return refuse(under_way(state));
             }
-            if check.fix.is_none() {
+            let Some(fix) = &check.fix else {
                 return refuse(format!("there is no automatic fix: {}", check.remedy));
+            };
+            if let (FixBy::Sequence(_), Some((_, s))) = (&fix.by, state.open_sequence()) {
+                return refuse(format!("first: {}", s.title));
             }
             if state.checks.get(key).is_some_and(|c| c.fixing.is_some()) {
                 return refuse("the fix is running");
@@ -178,7 +182,10 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             if !state.phase.is_preparing() {
                 return refuse(under_way(state));
             }
-            if fixable(state).is_empty() {
+            if let Some((_, s)) = state.open_sequence() {
+                return refuse(format!("first: {}", s.title));
+            }
+            if fixable(state).is_empty() && sequence_nodes(state).is_none() {
                 return refuse("nothing that failed has an automatic fix");
             }
             Ok(())
@@ -200,6 +207,11 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 return refuse(format!("the reason needs {REASON_LEAST} characters"));
             }
             Ok(())
+        }
+        Command::Start | Command::Pause | Command::Resume | Command::Stop
+            if state.phase.is_preparing() && state.open_sequence().is_some() =>
+        {
+            in_sequence(state, command)
         }
         Command::Start => match &state.phase {
             p if p.is_preparing() && state.plan.runbook.instead.is_some() => {
@@ -364,11 +376,26 @@ pub fn about(state: &State, node: &NodeName) -> Vec<VerdictKey> {
         .collect()
 }
 
+fn in_sequence(state: &State, command: &Command) -> Result<(), Refusal> {
+    let Some((run, sequence)) = state.open_sequence() else { return Ok(()) };
+    match (command, &run.paused, run.asked) {
+        (Command::Start, ..) => refuse(format!("first: {}", sequence.title)),
+        (Command::Pause, Some(_), _) => refuse("it is paused"),
+        (Command::Pause, None, Some(_)) => refuse("it ends after the node in work"),
+        (Command::Resume, None, _) => refuse(format!("{} is going on", sequence.title)),
+        (Command::Stop, None, Some(Wish::Stop)) => refuse("it is ending already"),
+        _ => Ok(()),
+    }
+}
+
 /// What an automatic fix could mend now: each with the machine it runs on.
 pub fn fixable(state: &State) -> Vec<(VerdictKey, NodeName)> {
     failed(state)
         .into_iter()
-        .filter(|k| state.plan.check(&k.check).is_some_and(|c| c.fix.is_some() && c.moment == Moment::Before))
+        .filter(|k| {
+            let check = state.plan.check(&k.check).filter(|c| c.moment == Moment::Before);
+            check.and_then(|c| c.fix.as_ref()).is_some_and(|f| f.script().is_some())
+        })
         .filter(|k| state.checks.get(k).is_some_and(|c| c.fixing.is_none()))
         .filter(|k| state.verdict_of(k).is_some_and(|v| v.value.outcome != Outcome::CouldNotTell))
         .filter_map(|k| {
@@ -376,6 +403,25 @@ pub fn fixable(state: &State) -> Vec<(VerdictKey, NodeName)> {
             state.connection(&node).is_ready().then_some((k, node))
         })
         .collect()
+}
+
+/// The sequence that mends what failed, or has to follow the fixes, with its nodes in their order. One that needs a person on every
+/// node is started by itself only.
+pub fn sequence_nodes(state: &State) -> Option<(String, Vec<NodeName>)> {
+    let alone = |id: &str| state.plan.sequence(id).is_some_and(|s| s.actions.iter().all(|a| a.person.is_none()));
+    let bad = failed(state);
+    let needs =
+        bad.iter().filter(|k| state.verdict_of(k).is_some_and(|v| v.value.outcome != Outcome::CouldNotTell));
+    let found: Vec<(&str, &NodeName)> = needs
+        .filter_map(|k| {
+            let check = state.plan.check(&k.check).filter(|c| c.moment == Moment::Before)?;
+            let id = check.fix.as_ref()?.sequence().filter(|id| alone(id))?;
+            Some((id, k.node.as_ref()?))
+        })
+        .collect();
+    let (first, _) = found.first()?;
+    let nodes = state.plan.nodes.iter().filter(|n| found.contains(&(first, n)));
+    Some(((*first).to_owned(), nodes.cloned().collect()))
 }
 
 /// The machine a fix runs on: the node of the verdict, the coordinator, or for the cluster any node that answers.
@@ -415,7 +461,10 @@ impl State {
     /// nodes restart it is no news that one of them does not answer.
     pub fn cut_off(&self) -> Vec<(&NodeName, &Trouble)> {
         let preparing = self.phase.is_preparing();
-        let mut all: Vec<_> = self.in_trouble().filter(|(_, t)| preparing || t.kind.needs_person()).collect();
+        // A node that is being restarted is away as it should be.
+        let meant = |n: &NodeName| preparing && self.in_work(n);
+        let mut all: Vec<_> =
+            self.in_trouble().filter(|(n, t)| t.kind.needs_person() || preparing && !meant(n)).collect();
         all.sort_by_key(|(_, t)| !t.kind.needs_person());
         all
     }
@@ -438,7 +487,7 @@ impl State {
         let rank = |n: &NodeName| {
             let m = &self.machines[n];
             let up = m.cluster.as_ref().is_none_or(|c| c.value.is_up());
-            let busy = self.unit(n).is_some_and(|u| u.state.in_work());
+            let busy = self.in_work(n);
             (avoid.contains(n), self.unreadable(n).is_some(), busy, !up)
         };
         self.plan.nodes.iter().filter(|n| self.connection(n).is_ready()).min_by_key(|n| rank(n)).cloned()

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::connection::Connection;
 use super::name::{NodeName, OpId};
 use super::run::{Phase, RunVerdict, UnitState};
+use super::sequence::{Halt, Wish};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
 
 /// An event with its number and circumstances.
@@ -196,6 +197,26 @@ pub enum Event {
     #[serde(rename = "fix.done")]
     FixEnded { op: OpId, took_ms: u64, answer: Answer },
 
+    #[serde(rename = "sequence.start")]
+    SequenceStarted { sequence: String, nodes: Vec<NodeName> },
+    /// Something is about to be done to a node; `boot` is its last start, where it will be restarted.
+    #[serde(rename = "action.intent")]
+    ActionIntended { node: NodeName, action: String, op: OpId, attempt: u32, boot: Option<Timestamp> },
+    #[serde(rename = "action.answer")]
+    ActionAnswered { op: OpId, took_ms: u64, answer: Answer },
+    #[serde(rename = "gate.seen")]
+    GateSeen { node: NodeName, action: String, items: Vec<ProofItem> },
+    #[serde(rename = "action.end")]
+    ActionEnded { node: NodeName, action: String, message: String },
+    #[serde(rename = "sequence.pause")]
+    SequencePaused(Halt),
+    #[serde(rename = "sequence.wish")]
+    SequenceAsked { wish: Wish },
+    #[serde(rename = "sequence.resume")]
+    SequenceResumed,
+    #[serde(rename = "sequence.end")]
+    SequenceEnded { ok: bool, message: String },
+
     #[serde(rename = "phase")]
     PhaseChanged { to: Phase, why: String },
     /// A start was asked for, but the blockers were checked too long ago: they are proved again first.
@@ -282,6 +303,7 @@ impl Event {
             | ReportSeen { .. }
             | UnitChanged { .. }
             | OpSeen { .. }
+            | GateSeen { .. }
             | StartAsked
             | CommitAsked { .. }
             | ProofTaken { .. } => Durability::Batch,
@@ -291,6 +313,14 @@ impl Event {
             | Attested(_)
             | FixIntended { .. }
             | FixEnded { .. }
+            | SequenceStarted { .. }
+            | ActionIntended { .. }
+            | ActionAnswered { .. }
+            | ActionEnded { .. }
+            | SequencePaused(_)
+            | SequenceAsked { .. }
+            | SequenceResumed
+            | SequenceEnded { .. }
             | PhaseChanged { .. }
             | StartIntended { .. }
             | StepIntended { .. }
@@ -313,6 +343,7 @@ impl Event {
         match self {
             ConnectionChanged { node, .. } | HostSeen { node, .. } | UnitChanged { node, .. } => Some(node),
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
+            ActionIntended { node, .. } | GateSeen { node, .. } | ActionEnded { node, .. } => Some(node),
             FactsAsked { key, .. } | FactsRead { key, .. } => key.node.as_ref(),
             CheckJudged { key, .. } => key.node.as_ref(),
             ClusterSeen { node } => Some(&node.name),
@@ -326,6 +357,8 @@ impl Event {
         match self {
             FixIntended { op, .. }
             | FixEnded { op, .. }
+            | ActionIntended { op, .. }
+            | ActionAnswered { op, .. }
             | StepIntended { op, .. }
             | StepStarted { op, .. }
             | OpSeen { op, .. }

@@ -1,6 +1,6 @@
 //! Verdicts from facts. Judging again costs no call.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -8,8 +8,9 @@ use serde_json::{Value as Json, json};
 use super::event::{Answer, Outcome, ProofItem, ReadKey, Verdict, VerdictKey};
 use super::expr::{Compiled, NoValue, Scope};
 use super::name::NodeName;
-use super::plan::{Check, Expr, Place, Plan, Scope as CheckScope, Severity};
-use super::state::{Reading, State};
+use super::plan::{Check, Expr, Place, Plan, Proof, Scope as CheckScope, Severity};
+use super::sequence::ActionKind;
+use super::state::State;
 
 /// Rows of evidence kept for one verdict.
 const DETAIL_ROWS: usize = 200;
@@ -29,8 +30,18 @@ impl Judge {
         });
         let steps =
             plan.steps.iter().flat_map(|s| s.proof.iter().map(|p| &p.pass).chain(s.probe.iter().map(|p| &p.done)));
-        let compiled =
-            checks.chain(steps).filter_map(|e| Some((e.0.clone(), Compiled::new(&e.0).ok()?))).collect();
+        let actions = plan.sequences.iter().flat_map(|s| &s.actions).flat_map(|a| match &a.kind {
+            ActionKind::Gate { conditions } => {
+                conditions.iter().flat_map(|c| std::iter::once(&c.pass).chain(&c.observed)).collect()
+            }
+            ActionKind::Do { probe, .. } => std::iter::once(&probe.done).chain(&probe.failed).collect(),
+            ActionKind::Restart { .. } => Vec::new(),
+        });
+        let compiled = checks
+            .chain(steps)
+            .chain(actions)
+            .filter_map(|e| Some((e.0.clone(), Compiled::new(&e.0).ok()?)))
+            .collect();
         Self(compiled)
     }
 
@@ -114,6 +125,55 @@ impl Judge {
         self.holds(&probe.done, &scope).map_err(|NoValue(why)| why)
     }
 
+    /// The conditions of a gate for a node, by what was just seen.
+    pub fn conditions(
+        &self,
+        state: &State,
+        conditions: &[Proof],
+        node: &NodeName,
+        seen: &BTreeMap<ReadKey, Answer>,
+    ) -> Vec<ProofItem> {
+        let judged = conditions.iter().map(|c| {
+            let scope = self.seen_scope(state, &c.facts, node, seen);
+            let held = scope
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(|s| self.holds(&c.pass, s).map_err(|NoValue(why)| why));
+            let holds = held == Ok(true);
+            let observed = || self.text(c.observed.as_ref()?, scope.as_ref().ok()?);
+            let why = if holds { None } else { held.err().or_else(observed) };
+            ProofItem { title: c.title.clone(), holds, why }
+        });
+        judged.collect()
+    }
+
+    /// Whether an expression over one fact group holds for a node, by what was just seen.
+    ///
+    /// # Errors
+    /// The facts are not there, or the expression has no value.
+    pub fn holds_for(
+        &self,
+        state: &State,
+        group: &str,
+        expr: &Expr,
+        node: &NodeName,
+        seen: &BTreeMap<ReadKey, Answer>,
+    ) -> Result<bool, String> {
+        let scope = self.seen_scope(state, &[group.to_owned()], node, seen)?;
+        self.holds(expr, &scope).map_err(|NoValue(why)| why)
+    }
+
+    fn seen_scope(
+        &self,
+        state: &State,
+        groups: &[String],
+        node: &NodeName,
+        seen: &BTreeMap<ReadKey, Answer>,
+    ) -> Result<Scope, String> {
+        let of = |key: &ReadKey| seen.get(key);
+        self.scope_of(&state.plan, groups, CheckScope::EachNode, Some(node), &of)
+    }
+
     fn holds(&self, expr: &Expr, scope: &Scope) -> Result<bool, NoValue> {
         self.compiled(expr)?.holds(scope)
     }
@@ -157,7 +217,18 @@ impl Judge {
         scope: CheckScope,
         node: Option<&NodeName>,
     ) -> Result<Scope, String> {
-        let plan = &state.plan;
+        let of = |key: &ReadKey| state.reads.get(key).and_then(|r| r.answer.as_ref());
+        self.scope_of(&state.plan, groups, scope, node, &of)
+    }
+
+    fn scope_of<'a>(
+        &self,
+        plan: &Plan,
+        groups: &[String],
+        scope: CheckScope,
+        node: Option<&NodeName>,
+        of: &dyn Fn(&ReadKey) -> Option<&'a Answer>,
+    ) -> Result<Scope, String> {
         let mut out = Scope::default();
         out.set("target", &target(plan));
         out.set("set", &json!(plan.settings));
@@ -169,7 +240,7 @@ impl Judge {
             let Some(group) = plan.fact_group(id) else {
                 return Err(format!("there is no fact group `{id}`"));
             };
-            let one = |node: Option<NodeName>| facts(state, id, node);
+            let one = |node: Option<NodeName>| facts(of, id, node);
             let value = match (group.on, scope) {
                 (Place::AnyNode, _) => one(None)?.clone(),
                 (Place::Coordinator, _) | (Place::Everywhere, CheckScope::Coordinator) => {
@@ -217,11 +288,15 @@ pub fn target(plan: &Plan) -> Json {
     })
 }
 
-fn facts<'a>(state: &'a State, group: &str, node: Option<NodeName>) -> Result<&'a Json, String> {
-    match state.reads.get(&ReadKey { group: group.to_owned(), node }) {
-        Some(Reading { answer: Some(Answer::Facts(json)), .. }) => Ok(json),
-        Some(Reading { answer: Some(Answer::Failed(f)), .. }) => Err(format!("{}: {}", f.kind.words(), f.message)),
-        _ => Err(format!("{group} was not read")),
+fn facts<'a>(
+    of: &dyn Fn(&ReadKey) -> Option<&'a Answer>,
+    group: &str,
+    node: Option<NodeName>,
+) -> Result<&'a Json, String> {
+    match of(&ReadKey { group: group.to_owned(), node }) {
+        Some(Answer::Facts(json)) => Ok(json),
+        Some(Answer::Failed(f)) => Err(format!("{}: {}", f.kind.words(), f.message)),
+        None => Err(format!("{group} was not read")),
     }
 }
 

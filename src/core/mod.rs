@@ -13,6 +13,7 @@ pub mod log;
 pub mod name;
 pub mod plan;
 pub mod run;
+pub mod sequence;
 pub mod state;
 pub mod summary;
 pub mod view;

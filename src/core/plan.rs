@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::log::LogFormat;
 use super::name::NodeName;
+use super::sequence::Sequence;
 
 /// Everything a run needs to know, resolved and frozen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     pub driver: Driver,
     pub logs: Vec<LogSource>,
+    #[serde(default)]
+    pub sequences: Vec<Sequence>,
     pub scripts: BTreeMap<ScriptId, Script>,
     pub stages: BTreeMap<Stage, StageBudget>,
 }
@@ -40,6 +43,11 @@ impl Plan {
     /// The step of that id.
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.steps.iter().find(|s| s.id == id)
+    }
+
+    /// The sequence of that id.
+    pub fn sequence(&self, id: &str) -> Option<&Sequence> {
+        self.sequences.iter().find(|s| s.id == id)
     }
 
     /// The fact group of that id.
@@ -211,11 +219,39 @@ pub struct Check {
 /// A change that makes a check pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fix {
-    pub script: ScriptId,
+    pub by: FixBy,
     /// What it changes, for the confirmation: "sets two registry values".
     pub changes: String,
-    /// The value takes effect after a restart of the node.
-    pub reboot: bool,
+    /// The sequence that has to follow on the node before the change counts: a restart.
+    pub then: Option<String>,
+}
+
+/// What mends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FixBy {
+    /// A script, on the machine that the verdict is about.
+    Script(ScriptId),
+    /// A sequence, over every node that needs it.
+    Sequence(String),
+}
+
+impl Fix {
+    /// Its script, where it is one.
+    pub fn script(&self) -> Option<&ScriptId> {
+        match &self.by {
+            FixBy::Script(script) => Some(script),
+            FixBy::Sequence(_) => None,
+        }
+    }
+
+    /// The sequence that it is, or that has to follow.
+    pub fn sequence(&self) -> Option<&str> {
+        match &self.by {
+            FixBy::Sequence(id) => Some(id),
+            FixBy::Script(_) => self.then.as_deref(),
+        }
+    }
 }
 
 /// What a repetition would do (run-safety-model 5).
@@ -286,6 +322,9 @@ pub struct Probe {
     pub facts: String,
     /// True = it happened.
     pub done: Expr,
+    /// True = it was tried and will not happen by itself.
+    #[serde(default)]
+    pub failed: Option<Expr>,
 }
 
 /// One condition that must be proved right before an irreversible step.
@@ -294,6 +333,9 @@ pub struct Proof {
     pub title: String,
     pub facts: Vec<String>,
     pub pass: Expr,
+    /// What was seen, in a few words: shown where it does not hold.
+    #[serde(default)]
+    pub observed: Option<Expr>,
 }
 
 /// Who moves the nodes (run-safety-model 2).
@@ -409,7 +451,17 @@ pub enum LogFrom {
 }
 
 /// Arguments that a script may ask for beside the settings of its runbook.
-pub const ARGUMENTS: &[&str] = &["cluster", "node", "nodes", "coordinator", "target_build", "target_version"];
+pub const ARGUMENTS: &[&str] = &[
+    "cluster",
+    "node",
+    "nodes",
+    "coordinator",
+    "target_build",
+    "target_version",
+    "target_node",
+    "operation",
+    "boot_utc",
+];
 
 /// Arguments that are secrets: the engine puts them in at the last moment, nothing else ever sees them.
 pub const SECRETS: &[&str] = &["task_password"];

@@ -11,6 +11,7 @@ use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, Ver
 use super::name::{NodeName, OpId};
 use super::plan::{Plan, Scope, Severity, Stage};
 use super::run::{Phase, RunVerdict, UnitState};
+use super::sequence::{Sequence, SequenceRun};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
 
 /// A value with the time it was first seen.
@@ -42,6 +43,8 @@ pub struct State {
     /// What people confirmed because no script can tell it.
     pub attested: BTreeMap<VerdictKey, Attestation>,
     pub fixes: BTreeMap<OpId, FixState>,
+    /// The sequence that was started last.
+    pub sequence: Option<SequenceRun>,
     pub storage: Option<Seen<StorageView>>,
     pub driver: Option<Seen<DriverView>>,
     pub report: Option<Seen<DriverReport>>,
@@ -244,6 +247,7 @@ impl State {
             waivers: Vec::new(),
             attested: BTreeMap::new(),
             fixes: BTreeMap::new(),
+            sequence: None,
             storage: None,
             driver: None,
             report: None,
@@ -264,6 +268,18 @@ impl State {
     /// Unit of a node, once a run has started.
     pub fn unit(&self, node: &NodeName) -> Option<&Unit> {
         self.run.as_ref()?.units.get(node)
+    }
+
+    /// The sequence that has not ended, with what the runbook says of it.
+    pub fn open_sequence(&self) -> Option<(&SequenceRun, &Sequence)> {
+        let run = self.sequence.as_ref().filter(|s| s.is_open())?;
+        Some((run, self.plan.sequence(&run.id)?))
+    }
+
+    /// Whether something is being done to a node, by the run or by a sequence.
+    pub fn in_work(&self, node: &NodeName) -> bool {
+        self.unit(node).is_some_and(|u| u.state.in_work())
+            || self.open_sequence().and_then(|(s, _)| s.in_work()) == Some(node)
     }
 
     /// Every verdict a check can have, in the order of the plan.

@@ -115,8 +115,14 @@ impl Inner {
                 let (took_ms, answer) = self.ask(&node, self.request(&script, &node, slow), &key.group).await;
                 Observation::Read { key, attempt, node, took_ms, answer }
             }
-            Effect::Run { op, node, script } => {
-                let (took_ms, answer) = self.ask(&node, self.request(&script, &node, false), op.as_str()).await;
+            Effect::Run { op, node, script, more } => {
+                let mut request = self.request(&script, &node, false);
+                if let Some(Json::Object(args)) = request.as_mut().map(|r| &mut r.args) {
+                    // Only what the script asks for.
+                    args.iter_mut()
+                        .for_each(|(name, value)| more.get(name).into_iter().for_each(|m| *value = m.clone()));
+                }
+                let (took_ms, answer) = self.ask(&node, request, op.as_str()).await;
                 Observation::Ran { op, took_ms, answer }
             }
             Effect::Detach { op, node, script } => {

@@ -6,6 +6,7 @@ use crate::core::event::{Answer, Event, Outcome, Stamped};
 use crate::core::log::{Level, LogLine};
 use crate::core::name::NodeName;
 use crate::core::run::UnitState;
+use crate::core::sequence::Wish;
 use crate::core::state::State;
 use crate::core::view::{DriverView, OpVerdict};
 
@@ -90,6 +91,56 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let title = plan.check(&a.key.check).map_or(&*a.key.check, |c| &c.title);
             let note = if a.note.is_empty() { String::new() } else { format!(": {}", a.note) };
             one(a.key.node.as_ref(), "check", Level::Info, who(&format!("{title}: confirmed{note}")))
+        }
+        Event::SequenceStarted { sequence, nodes } => {
+            let title = plan.sequence(sequence).map_or(&**sequence, |s| &s.title);
+            let names: Vec<&str> = nodes.iter().map(|n| n.as_str()).collect();
+            one(None, "sequence", Level::Info, who(&format!("{title}: {}", names.join(", "))))
+        }
+        Event::ActionIntended { node, action, attempt, .. } => {
+            let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            one(Some(node), "sequence", Level::Info, format!("{}{again}", action_title(before, action)))
+        }
+        Event::ActionAnswered { op, answer, .. } => {
+            let acts = before.sequence.iter().flat_map(|s| &s.actions);
+            let node = acts.filter(|(_, a)| a.values().any(|a| a.op.as_ref() == Some(op))).map(|(n, _)| n).next();
+            match answer {
+                Answer::Facts(json) => one(node, "sequence", Level::Debug, format!("answer: {json}")),
+                Answer::Failed(f) => {
+                    one(node, "sequence", Level::Warning, format!("{}: {}", f.kind.words(), f.message))
+                }
+            }
+        }
+        Event::GateSeen { node, action, items } => {
+            let title = action_title(before, action);
+            let closed: Vec<String> = items
+                .iter()
+                .filter(|i| !i.holds)
+                .map(|i| i.why.as_ref().map_or_else(|| i.title.clone(), |why| format!("{} ({why})", i.title)))
+                .collect();
+            let (level, said) = match closed.as_slice() {
+                [] => (Level::Info, "every condition holds; looked at once more in half a minute".to_owned()),
+                closed => (Level::Warning, format!("waits for: {}", closed.join("; "))),
+            };
+            one(Some(node), "gate", level, format!("{title}: {said}"))
+        }
+        Event::ActionEnded { node, action, message } => {
+            one(Some(node), "sequence", Level::Info, format!("{}: {message}", action_title(before, action)))
+        }
+        Event::SequencePaused(halt) => {
+            let node = before.sequence.as_ref().and_then(|s| s.node());
+            one(node, "sequence", Level::Warning, format!("paused, {}: {}", halt.reason, halt.why))
+        }
+        Event::SequenceAsked { wish } => {
+            let said = match wish {
+                Wish::Pause => "to pause after the node in work",
+                Wish::Stop => "to end after the node in work",
+            };
+            one(None, "sequence", Level::Info, who(said))
+        }
+        Event::SequenceResumed => one(None, "sequence", Level::Info, who("goes on")),
+        Event::SequenceEnded { ok, message } => {
+            one(None, "sequence", if *ok { Level::Info } else { Level::Warning }, message.clone())
         }
         Event::FixIntended { key, node, .. } => {
             let changes = plan.check(&key.check).and_then(|c| c.fix.as_ref()).map_or("a fix", |f| &f.changes);
@@ -239,4 +290,10 @@ fn driver(before: &State, view: &DriverView, line: Line<'_>) -> Vec<LogLine> {
 
 fn short(sha: &str) -> &str {
     sha.get(..12).unwrap_or(sha)
+}
+
+/// What the runbook calls an action of the sequence that is going on.
+fn action_title<'a>(state: &'a State, action: &'a str) -> &'a str {
+    let sequence = state.sequence.as_ref().and_then(|s| state.plan.sequence(&s.id));
+    sequence.and_then(|s| s.actions.iter().find(|a| a.id == action)).map_or(action, |a| &a.title)
 }

@@ -11,13 +11,15 @@ use super::Runbook;
 use super::checked::{Known, check_expression, check_start};
 use super::files::{Files, beside};
 use super::schema::{
-    CheckTable, DriverTable, FactsTable, FixTable, IncludedFile, LogTable, RunbookFile, StepTable, Word,
+    CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, ProbeTable, ProofTable, RunbookFile, StepTable,
+    Word,
 };
 use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
 use crate::core::plan::{
-    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, Fix, LogFrom, LogSource, Place, Probe, Proof, RunbookInfo,
+    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, LogFrom, LogSource, Place, Probe, Proof, RunbookInfo,
     SECRETS, Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
 };
+use crate::core::sequence::Sequence;
 
 /// Seconds a script may take where its table does not say (powershell-over-ssh 15).
 const TIMEOUT: u64 = 60;
@@ -42,7 +44,7 @@ pub fn load(files: &Files, path: &str) -> Result<Runbook, Diagnostics> {
     }
 }
 
-struct Loader<'a> {
+pub(super) struct Loader<'a> {
     files: &'a Files,
     wrong: Vec<Diagnostic>,
     scripts: BTreeMap<ScriptId, Script>,
@@ -53,7 +55,7 @@ struct Loader<'a> {
 
 /// A file under way: its text for the places of mistakes, its path for what stands beside it.
 #[derive(Clone)]
-struct At {
+pub(super) struct At {
     source: Source,
     path: String,
 }
@@ -72,12 +74,8 @@ impl Loader<'_> {
         self.settings = file.settings.keys().cloned().collect();
         for key in self.settings.clone() {
             if ARGUMENTS.contains(&key.as_str()) || SECRETS.contains(&key.as_str()) {
-                self.say(
-                    &at,
-                    &file.id,
-                    format!("a setting may not be called `{key}`: scripts get that anyway"),
-                    None,
-                );
+                let message = format!("a setting may not be called `{key}`: scripts get that anyway");
+                self.say(&at, &file.id, message, None);
             }
         }
         if let Some(prelude) = &file.prelude
@@ -86,27 +84,27 @@ impl Loader<'_> {
             self.prelude = text;
         }
 
-        let mut parts: Vec<(At, Vec<FactsTable>, Vec<CheckTable>)> = Vec::new();
+        let mut parts: Vec<(At, IncludedFile)> = Vec::new();
         for include in &file.include {
             let Some(path) = self.beside(&at, include) else { continue };
             let Some(inner) = self.open(&path, Some((&at, include))) else { continue };
             if let Some(f) = self.parse::<IncludedFile>(&inner) {
-                parts.push((inner, f.facts, f.check));
+                parts.push((inner, f));
             }
         }
-        parts.push((at.clone(), file.facts, file.check));
+        parts.push((at.clone(), IncludedFile { facts: file.facts, check: file.check, sequence: file.sequence }));
         // What a user adds to a runbook without touching it.
         let extra = format!("{folder}/extra.toml");
         if self.files.read(&extra).is_ok()
             && let Some(inner) = self.open(&extra, None)
             && let Some(f) = self.parse::<IncludedFile>(&inner)
         {
-            parts.push((inner, f.facts, f.check));
+            parts.push((inner, f));
         }
 
         let mut facts: Vec<FactGroup> = Vec::new();
-        for (at, tables, _) in &parts {
-            for t in tables {
+        for (at, part) in &parts {
+            for t in &part.facts {
                 if facts.iter().any(|f| &f.id == t.id.get_ref()) {
                     self.say(at, &t.id, format!("there are two fact groups `{}`", t.id.get_ref()), None);
                 }
@@ -114,13 +112,22 @@ impl Loader<'_> {
             }
         }
         let known = Known { facts: facts.clone() };
+        let mut sequences: Vec<Sequence> = Vec::new();
+        for (at, part) in &parts {
+            for t in &part.sequence {
+                if sequences.iter().any(|s| &s.id == t.id.get_ref()) {
+                    self.say(at, &t.id, format!("there are two sequences `{}`", t.id.get_ref()), None);
+                }
+                sequences.extend(self.sequence(at, &known, t));
+            }
+        }
         let mut checks: Vec<Check> = Vec::new();
-        for (at, _, tables) in &parts {
-            for t in tables {
+        for (at, part) in &parts {
+            for t in &part.check {
                 if checks.iter().any(|c| &c.id == t.id.get_ref()) {
                     self.say(at, &t.id, format!("there are two checks `{}`", t.id.get_ref()), None);
                 }
-                checks.extend(self.check(at, &known, t));
+                checks.extend(self.check(at, &known, &sequences, t));
             }
         }
         // Under one heading each, wherever their files stand.
@@ -171,6 +178,7 @@ impl Loader<'_> {
             steps,
             driver,
             logs,
+            sequences,
             scripts: std::mem::take(&mut self.scripts),
             stages: file
                 .stages
@@ -202,7 +210,7 @@ impl Loader<'_> {
         at.source.parse().map_err(|d| self.wrong.push(d)).ok()
     }
 
-    fn say<T>(&mut self, at: &At, word: &Spanned<T>, message: String, help: Option<String>) {
+    pub(super) fn say<T>(&mut self, at: &At, word: &Spanned<T>, message: String, help: Option<String>) {
         self.say_at(at, word.span(), message, help);
     }
 
@@ -249,7 +257,13 @@ impl Loader<'_> {
     }
 
     /// Registers a script: prelude and body, and what the simulator answers to it.
-    fn script(&mut self, at: &At, word: &Word, args: &[Word], timeout: Option<u64>) -> Option<ScriptId> {
+    pub(super) fn script(
+        &mut self,
+        at: &At,
+        word: &Word,
+        args: &[Word],
+        timeout: Option<u64>,
+    ) -> Option<ScriptId> {
         let path = self.beside(at, word)?;
         let body = self.script_text(at, word, &path)?;
         for arg in args {
@@ -286,7 +300,7 @@ impl Loader<'_> {
         Some(FactGroup { id: t.id.get_ref().clone(), title: t.title.clone(), on: t.on, script, slow: t.slow })
     }
 
-    fn known_facts(&mut self, at: &At, known: &Known, words: &[Word]) -> Vec<String> {
+    pub(super) fn known_facts(&mut self, at: &At, known: &Known, words: &[Word]) -> Vec<String> {
         for word in words {
             if known.group(word.get_ref()).is_none() {
                 let names: Vec<&str> = known.facts.iter().map(|f| f.id.as_str()).collect();
@@ -297,7 +311,7 @@ impl Loader<'_> {
         words.iter().map(|w| w.get_ref().clone()).collect()
     }
 
-    fn expression(&mut self, at: &At, facts: &[String], word: &Word) -> Expr {
+    pub(super) fn expression(&mut self, at: &At, facts: &[String], word: &Word) -> Expr {
         if let Err((offset, message, help)) = check_expression(word.get_ref(), facts) {
             // Inside the quotes; a multi-line string begins after three of them.
             let span = word.span();
@@ -310,7 +324,7 @@ impl Loader<'_> {
         Expr(word.get_ref().clone())
     }
 
-    fn check(&mut self, at: &At, known: &Known, t: &CheckTable) -> Option<Check> {
+    fn check(&mut self, at: &At, known: &Known, sequences: &[Sequence], t: &CheckTable) -> Option<Check> {
         let facts = self.known_facts(at, known, &t.facts);
         if facts.is_empty() && t.attest.is_none() {
             let help = "add `facts = [\"…\"]`, or `attest = \"…?\"` where a person has to confirm it".to_owned();
@@ -335,7 +349,7 @@ impl Loader<'_> {
         let warn = t.warn.as_ref().map(&mut expr);
         let observed = t.observed.as_ref().map(&mut expr);
         let detail = t.detail.as_ref().map(&mut expr);
-        let fix = t.fix.as_ref().and_then(|f| self.fix(at, f));
+        let fix = t.fix.as_ref().and_then(|f| self.fix(at, sequences, f));
         Some(Check {
             id: t.id.get_ref().clone(),
             title: t.title.clone(),
@@ -357,15 +371,6 @@ impl Loader<'_> {
             attest: t.attest.as_ref().map(|q| q.get_ref().clone()),
             source: t.source.clone(),
         })
-    }
-
-    fn fix(&mut self, at: &At, t: &FixTable) -> Option<Fix> {
-        if *t.class.get_ref() != Class::Write {
-            let help = "a fix must be safe to repeat: class = \"write\"".to_owned();
-            self.say(at, &t.class, "only a write may be a fix".into(), Some(help));
-        }
-        let script = self.script(at, &t.script, &t.args, t.timeout)?;
-        Some(Fix { script, changes: t.changes.clone(), reboot: t.reboot })
     }
 
     fn step(&mut self, at: &At, known: &Known, t: &StepTable) -> Option<Step> {
@@ -395,18 +400,8 @@ impl Loader<'_> {
             Some(w) => Some(self.script(at, w, &t.args, t.timeout)?),
             None => None,
         };
-        let probe = t.probe.as_ref().map(|p| {
-            let facts = self.known_facts(at, known, std::slice::from_ref(&p.facts));
-            Probe { done: self.expression(at, &facts, &p.done), facts: p.facts.get_ref().clone() }
-        });
-        let proof = t
-            .proof
-            .iter()
-            .map(|p| {
-                let facts = self.known_facts(at, known, &p.facts);
-                Proof { title: p.title.clone(), pass: self.expression(at, &facts, &p.pass), facts }
-            })
-            .collect();
+        let probe = t.probe.as_ref().map(|p| self.probe(at, known, p));
+        let proof = t.proof.iter().map(|p| self.proof(at, known, p)).collect();
         Some(Step {
             id: t.id.get_ref().clone(),
             title: t.title.clone(),
@@ -423,6 +418,18 @@ impl Loader<'_> {
             warning: t.warning.clone(),
             proof,
         })
+    }
+
+    pub(super) fn probe(&mut self, at: &At, known: &Known, t: &ProbeTable) -> Probe {
+        let facts = self.known_facts(at, known, std::slice::from_ref(&t.facts));
+        let failed = t.failed.as_ref().map(|f| self.expression(at, &facts, f));
+        Probe { done: self.expression(at, &facts, &t.done), failed, facts: t.facts.get_ref().clone() }
+    }
+
+    pub(super) fn proof(&mut self, at: &At, known: &Known, t: &ProofTable) -> Proof {
+        let facts = self.known_facts(at, known, &t.facts);
+        let observed = t.observed.as_ref().map(|o| self.expression(at, &facts, o));
+        Proof { title: t.title.clone(), pass: self.expression(at, &facts, &t.pass), observed, facts }
     }
 
     fn driver(&mut self, at: &At, known: &Known, t: &DriverTable) -> Option<Driver> {

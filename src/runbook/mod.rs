@@ -5,6 +5,7 @@ mod checked;
 mod files;
 mod load;
 mod schema;
+mod sequence;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::core::name::NodeName;
 use crate::core::plan::{
     Check, Driver, FactGroup, LogSource, Plan, RunbookInfo, Script, ScriptId, Stage, StageBudget, Step, Target,
 };
+use crate::core::sequence::Sequence;
 
 /// A runbook, checked and complete but for the site it is run on.
 #[derive(Clone, Debug)]
@@ -32,6 +34,7 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     pub driver: Driver,
     pub logs: Vec<LogSource>,
+    pub sequences: Vec<Sequence>,
     pub scripts: BTreeMap<ScriptId, Script>,
     pub stages: BTreeMap<Stage, StageBudget>,
     /// What the simulator answers: the text of `<script>.sim.toml` for every script that has one.
@@ -81,6 +84,7 @@ impl Runbook {
             steps: self.steps.clone(),
             driver: self.driver.clone(),
             logs: self.logs.clone(),
+            sequences: self.sequences.clone(),
             scripts: self.scripts.clone(),
             stages: self.stages.clone(),
         })

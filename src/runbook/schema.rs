@@ -45,6 +45,8 @@ pub struct RunbookFile {
     #[serde(default)]
     pub step: Vec<StepTable>,
     #[serde(default)]
+    pub sequence: Vec<SequenceTable>,
+    #[serde(default)]
     pub log: Vec<LogTable>,
 }
 
@@ -56,6 +58,8 @@ pub struct IncludedFile {
     pub facts: Vec<FactsTable>,
     #[serde(default)]
     pub check: Vec<CheckTable>,
+    #[serde(default)]
+    pub sequence: Vec<SequenceTable>,
 }
 
 /// `[targets.NAME]`.
@@ -151,14 +155,58 @@ fn before() -> Moment {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FixTable {
-    pub script: Word,
+    /// One of the two.
+    pub script: Option<Word>,
+    pub sequence: Option<Word>,
     #[serde(default)]
     pub args: Vec<Word>,
-    pub class: Spanned<Class>,
-    pub changes: String,
-    #[serde(default)]
-    pub reboot: bool,
+    pub class: Option<Spanned<Class>>,
+    pub changes: Spanned<String>,
+    /// The sequence that has to follow on the node: a restart.
+    pub then: Option<Word>,
     pub timeout: Option<u64>,
+}
+
+/// `[[sequence]]`: what is done to one node after the other.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SequenceTable {
+    pub id: Word,
+    pub title: String,
+    #[serde(default)]
+    pub warning: Vec<String>,
+    pub action: Vec<ActionTable>,
+}
+
+/// `[[sequence.action]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionTable {
+    pub id: Word,
+    pub title: String,
+    pub kind: Spanned<ActionKindWord>,
+    pub script: Option<Word>,
+    #[serde(default)]
+    pub args: Vec<Word>,
+    pub on: Option<Place>,
+    pub probe: Option<ProbeTable>,
+    #[serde(default)]
+    pub condition: Vec<ProofTable>,
+    pub person: Option<String>,
+    pub undoes: Option<Word>,
+    pub retry_from: Option<Word>,
+    pub expected: u64,
+    pub budget: u64,
+    pub timeout: Option<u64>,
+}
+
+/// `kind` of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionKindWord {
+    Gate,
+    Do,
+    Restart,
 }
 
 /// `[[step]]`.
@@ -193,6 +241,7 @@ pub struct StepTable {
 pub struct ProbeTable {
     pub facts: Word,
     pub done: Word,
+    pub failed: Option<Word>,
 }
 
 /// `[[step.proof]]`.
@@ -202,6 +251,7 @@ pub struct ProofTable {
     pub title: String,
     pub facts: Vec<Word>,
     pub pass: Word,
+    pub observed: Option<Word>,
 }
 
 /// `[[log]]`.

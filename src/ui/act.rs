@@ -220,7 +220,8 @@ impl Model {
     /// Something goes on that would lose its engine.
     pub(super) fn leaving_ends_something(&self) -> bool {
         let under_way = self.state.as_ref().is_some_and(|s| {
-            s.phase.is_under_way() || matches!(s.phase, Phase::AwaitingCommit | Phase::Finalising)
+            let mending = s.open_sequence().is_some();
+            mending || s.phase.is_under_way() || matches!(s.phase, Phase::AwaitingCommit | Phase::Finalising)
         });
         under_way
             && self.modes.own_engine

@@ -144,6 +144,16 @@ fn rest(model: &Model, state: &State, theme: &Theme, took: Option<i64>) -> Vec<P
 }
 
 fn badge(state: &State, theme: &Theme) -> Row {
+    if let Some((run, _)) = state.open_sequence() {
+        let g = theme.glyphs();
+        let (sign, role, word) = match &run.paused {
+            Some(halt) => (g.paused, Role::Paused, format!("PAUSED {}", halt.value.reason)),
+            None => (g.running, Role::Running, "RESTARTING".to_owned()),
+        };
+        let mut row = Row::new();
+        row.add(format!(" {sign} {word} "), theme.badge(role));
+        return row;
+    }
     let (sign, role) = signs::phase(theme.glyphs(), &state.phase);
     let word = match &state.phase {
         Phase::Paused(reason) => format!("PAUSED {reason}"),
@@ -185,6 +195,10 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
         part(format!("{waiting} {need}"), Role::Attention);
     }
     if state.run.is_some() {
+        return row;
+    }
+    if let Some((run, _)) = state.open_sequence() {
+        part(format!("{} of {}", run.node, run.nodes.len()), Role::Strong);
         return row;
     }
     match &state.phase {

@@ -255,7 +255,7 @@ fn node() -> Vec<Case> {
         both("refs-metadata-validation", ready(), world("needs-work"), Fail),
         both("vid-parameters-key", ready(), world("needs-work"), Fail),
         both("skip-small-local-allocations", ready(), registry("HCI-N1", VID, json!({})), Fail),
-        both("restarted-after-registry", changed("2025-06-01T00:00:00Z"), changed("2025-06-14T07:00:00Z"), Warn),
+        both("restarted-after-registry", changed("2025-06-01T00:00:00Z"), changed("2025-06-14T07:00:00Z"), Fail),
         both("restarted-by-hand", ready().confirmed(), ready(), CouldNotTell),
         both("pending-restart", ready(), with("/machines/HCI-N1/reboot_pending/wu", json!(true)), Fail),
         both("pending-restart", world("mixed"), with("/machines/HCI-N1/reboot_pending/rename", json!(true)), Warn),

@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Decider, Effect, Turn};
-use crate::core::command::{
-    Command, Refusal, about, before_keys, failed, fix_node, fixable, fresh_proof, moment, stale,
-};
+use crate::core::command::{Command, Refusal, about, before_keys, failed, fresh_proof, moment, stale};
 use crate::core::connection::Connection;
 use crate::core::event::{Attested, Event, ProofItem, ReadKey, VerdictKey, Waiver};
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
 use crate::core::run::{PauseReason, Phase, RunVerdict};
+use crate::core::sequence::Wish;
 use crate::core::state::CommitState;
 
 impl Decider {
@@ -53,21 +52,8 @@ impl Decider {
                 let attested = Attested { key: key.clone(), note: note.trim().to_owned() };
                 self.emit(turn, actor, Event::Attested(attested), now);
             }
-            Command::Fix { key } => {
-                let node = fix_node(&self.state, key).ok_or_else(|| Refusal("no machine for this fix".into()))?;
-                self.fix(turn, actor, key, node, now);
-            }
-            Command::FixAll => {
-                // Several checks may share one fix: on one node it runs once.
-                let mut done = BTreeSet::new();
-                for (key, node) in fixable(&self.state) {
-                    let script =
-                        self.state.plan.check(&key.check).and_then(|c| c.fix.as_ref()).map(|f| f.script.clone());
-                    if done.insert((script, node.clone())) {
-                        self.fix(turn, actor, &key, node, now);
-                    }
-                }
-            }
+            Command::Fix { key } => self.fix(turn, actor, key, now)?,
+            Command::FixAll => self.fix_all(turn, actor, now),
             Command::Waive { key, reason, hours } => {
                 let expires = now
                     .checked_add(SignedDuration::from_hours(i64::from(*hours)))
@@ -85,6 +71,13 @@ impl Decider {
                     self.want(turn, actor, &old, "blockers before the start", now);
                     self.phase(turn, actor, Phase::Checking, "proving the blockers again before the start", now);
                 }
+            }
+            Command::Pause if self.state.phase.is_preparing() => {
+                self.emit(turn, actor, Event::SequenceAsked { wish: Wish::Pause }, now);
+            }
+            Command::Stop if self.state.phase.is_preparing() => self.end_sequence(turn, actor, now),
+            Command::Resume if self.state.phase.is_preparing() => {
+                self.emit(turn, actor, Event::SequenceResumed, now);
             }
             Command::Pause => {
                 let name = self.state.plan.driver.name.clone();
@@ -242,20 +235,6 @@ impl Decider {
         }
     }
 
-    fn fix(&mut self, turn: &mut Turn, actor: &str, key: &VerdictKey, node: NodeName, now: Timestamp) {
-        let Some(script) =
-            self.state.plan.check(&key.check).and_then(|c| c.fix.as_ref()).map(|f| f.script.clone())
-        else {
-            return;
-        };
-        let attempt = 1 + self.state.fixes.values().filter(|f| &f.key == key && f.node == node).count() as u32;
-        let op = self.op(&format!("fix-{}", key.check), &node, attempt);
-        self.emit(turn, actor, Event::FixIntended { op: op.clone(), key: key.clone(), node: node.clone() }, now);
-        self.live.ops.insert(op.clone());
-        turn.effects.push(Effect::Run { op, node, script });
-        self.back_to_checking(turn, actor, now);
-    }
-
     fn ask_driver_to_stop(
         &mut self,
         turn: &mut Turn,
@@ -270,7 +249,8 @@ impl Decider {
         let op = self.op("driver-stop", &node, attempt);
         self.emit(turn, actor, event(op.clone()), now);
         self.live.ops.insert(op.clone());
-        turn.effects.push(Effect::Run { op, node, script: self.state.plan.driver.stop.clone() });
+        let script = self.state.plan.driver.stop.clone();
+        turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new() });
     }
 
     pub(super) fn nodes_left(&self) -> usize {
@@ -304,7 +284,7 @@ impl Decider {
         };
         self.emit(turn, actor, intent, now);
         self.live.ops.insert(op.clone());
-        turn.effects.push(Effect::Run { op, node, script });
+        turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new() });
         Ok(())
     }
 

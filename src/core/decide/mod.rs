@@ -4,9 +4,11 @@
 //! the same rules as one that never stopped.
 
 mod commands;
+mod fixes;
 mod polls;
 mod reads;
 mod run;
+mod sequence;
 mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,8 +34,8 @@ pub enum Effect {
     Connect { node: NodeName },
     /// Run a reading script. `attempt` 0 is a poll.
     Read { key: ReadKey, attempt: u32, node: NodeName, script: ScriptId, slow: bool },
-    /// Run a changing script and wait for its end.
-    Run { op: OpId, node: NodeName, script: ScriptId },
+    /// Run a changing script and wait for its end; `more` are arguments that the plan does not know.
+    Run { op: OpId, node: NodeName, script: ScriptId, more: BTreeMap<String, Json> },
     /// Start a script as a detached operation.
     Detach { op: OpId, node: NodeName, script: ScriptId },
     /// Look what became of a detached operation.
@@ -117,6 +119,8 @@ struct Live {
     /// Reads for checks that were sent.
     reading: BTreeSet<ReadKey>,
     polls: BTreeMap<ReadKey, Poll>,
+    /// What the gates and probes of a sequence are judged by: when it was asked, and the answer.
+    evidence: BTreeMap<ReadKey, (Timestamp, Answer)>,
     /// Operations whose answer is awaited.
     ops: BTreeSet<OpId>,
     observing: BTreeSet<OpId>,
@@ -204,7 +208,7 @@ impl Decider {
 
     /// When `tick` has something to do, if nothing else happens.
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        [self.next_poll(now), self.next_patience()].into_iter().flatten().min()
+        [self.next_poll(now), self.next_patience(), self.next_in_sequence(now)].into_iter().flatten().min()
     }
 
     /// Applies every rule until none has anything to say.
@@ -215,6 +219,7 @@ impl Decider {
             self.settle_reads(turn, now);
             self.settle_checks(turn, now);
             self.settle_fixes(turn, now);
+            self.settle_sequence(turn, now);
             self.settle_units(turn, now);
             self.settle_run(turn, now);
             if turn.events.len() == before {

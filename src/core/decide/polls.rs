@@ -33,7 +33,7 @@ impl Decider {
     /// What is polled now, and every how many seconds.
     fn schedule(&self) -> Vec<(ReadKey, u64)> {
         let d = &self.state.plan.driver;
-        let busy = self.state.phase.is_under_way();
+        let busy = self.state.phase.is_under_way() || self.state.open_sequence().is_some();
         let fast = if busy { d.every } else { d.idle_every };
         let any = |group: &str| ReadKey { group: group.to_owned(), node: None };
         let mut out = vec![(any(&d.cluster), fast), (any(&d.storage), fast), (any(&d.state), fast)];
@@ -43,6 +43,12 @@ impl Decider {
         }
         if self.wants_report() {
             out.push((self.report_key(), d.every));
+        }
+        for (key, every) in self.sequence_polls() {
+            match out.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, known)) => *known = every.min(*known),
+                None => out.push((key, every)),
+            }
         }
         out
     }
@@ -202,7 +208,7 @@ impl Decider {
         now: Timestamp,
     ) {
         let poll = self.live.polls.entry(key.clone()).or_default();
-        poll.sent_at = None;
+        let asked = poll.sent_at.take().unwrap_or(now);
         let ok = matches!(answer, Answer::Facts(_));
         if ok {
             poll.fresh = Some(now);
@@ -214,6 +220,9 @@ impl Decider {
         }
         if let Answer::Facts(json) = &answer {
             self.note_view(turn, &key, json, now);
+        }
+        if self.sequence_polls().iter().any(|(k, _)| *k == key) {
+            self.live.evidence.insert(key.clone(), (asked, answer));
         }
         turn.pulses.push(Pulse { key, node, at: now, ok });
     }

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::{Decider, Effect, Turn, after, seconds};
-use crate::core::command::{Refusal, before_keys, blockers, keys_of};
+use crate::core::command::{Refusal, blockers, keys_of};
 use crate::core::connection::Connection;
-use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome, ReadKey, VerdictKey};
-use crate::core::name::{NodeName, OpId};
+use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome, ReadKey};
+use crate::core::name::NodeName;
 use crate::core::plan::{Moment, StepKind};
 use crate::core::run::Phase;
 use crate::core::state::Reading;
@@ -227,37 +227,6 @@ impl Decider {
                 }
             }
         }
-    }
-
-    /// A fix that was under way when the engine ended may have happened: look again instead of guessing.
-    pub(super) fn settle_fixes(&mut self, turn: &mut Turn, now: Timestamp) {
-        let lost: Vec<OpId> = self
-            .state
-            .fixes
-            .iter()
-            .filter(|(op, f)| f.answer.is_none() && !self.live.ops.contains(*op))
-            .map(|(op, _)| op.clone())
-            .collect();
-        for op in lost {
-            let message = "the engine ended while it ran: the value is read again".into();
-            let answer = Answer::Failed(Failure { kind: FailureKind::Indeterminate, id: None, message, at: None });
-            self.fix_ended(turn, op, 0, answer, now);
-        }
-    }
-
-    pub(super) fn fix_ended(&mut self, turn: &mut Turn, op: OpId, took_ms: u64, answer: Answer, now: Timestamp) {
-        let Some(key) = self.state.fixes.get(&op).map(|f| f.key.clone()) else {
-            return;
-        };
-        self.emit(turn, ENGINE, Event::FixEnded { op, took_ms, answer }, now);
-        let mut again = vec![key];
-        // A fix may mend more than its own check, or leave a restart to be done: when the last one has ended, all of the machines
-        // it was about is read again, and whatever still blocks.
-        if self.state.fixes.values().all(|f| f.answer.is_some()) {
-            let mended = |k: &VerdictKey| self.state.fixes.values().any(|f| k.node.as_ref() == Some(&f.node));
-            again.extend(before_keys(&self.state).into_iter().filter(|k| mended(k) || self.state.blocks(k, now)));
-        }
-        self.want(turn, ENGINE, &again, "what the fix may have changed", now);
     }
 }
 

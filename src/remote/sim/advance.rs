@@ -43,7 +43,7 @@ impl World {
         for key in self.machines() {
             let m = self.machine(&key);
             times.extend([m.time("uptime_until"), m.time("drain_until")].into_iter().flatten());
-            times.extend(self.operation_times(&key));
+            times.extend(self.operation_times(&key).into_iter().chain(self.planned_restart(&key)));
         }
         for job in self.jobs() {
             let Some(ends) = job.time("ends") else { continue };
@@ -64,6 +64,9 @@ impl World {
         for key in self.machines() {
             if come(self.machine(&key), "uptime_until") {
                 self.complete_restart(&key, at);
+            }
+            if self.planned_restart(&key).is_some_and(|t| t <= at) {
+                self.restart_due(&key, at);
             }
             if come(self.machine(&key), "drain_until") {
                 self.complete_drain(&key, at);

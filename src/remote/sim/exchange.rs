@@ -331,6 +331,11 @@ impl Run<'_> {
             "drain" => self.world.start_drain(&node, now, args.truth("force"), args.text("target")),
             "resume" => self.world.resume_node(&node, args.text("failback").unwrap_or("NoFailback")),
             "start-node" => self.world.start_node(&node, now),
+            "schedule-restart" => {
+                let seconds = args.number("seconds").unwrap_or(30.0);
+                let comment = args.text("comment").unwrap_or_default();
+                self.world.schedule_restart(&node, now, seconds, comment, args.truth("firmware"));
+            }
             "restart" => self.world.start_restart(&node, now, args.number("seconds")),
             "detach" => self.detach(args, answers),
             "remote" => self.given = Some(remoting::ask(self.world, answers, self.call.place, args, self.caught)),

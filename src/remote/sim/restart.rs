@@ -12,7 +12,39 @@ const STARTED: EventKind =
     EventKind { log: "System", id: 12, level: 4, provider: "Microsoft-Windows-Kernel-General" };
 const LOG_STARTED: EventKind = EventKind { log: "System", id: 6005, level: 4, provider: "EventLog" };
 
+const PLANNED: EventKind = EventKind { log: "System", id: 1074, level: 4, provider: "User32" };
+
 impl World {
+    /// `shutdown /r /t`: the machine restarts after so many seconds. Into the firmware: whoever stands there switches Secure Boot on.
+    pub fn schedule_restart(&mut self, machine: &str, at: Timestamp, seconds: f64, comment: &str, firmware: bool) {
+        let due = stored(later(at, seconds));
+        let planned = json!({
+            "id": 1, "kind": "r", "at": stored(at), "comment": comment, "due": due, "firmware": firmware,
+        });
+        self.machine_mut(machine).put("shutdown", planned);
+        let message = format!(
+            "The process shutdown.exe has initiated the restart of computer {machine}\r\n Comment: {comment}"
+        );
+        self.note(machine, &PLANNED, &message, at);
+    }
+
+    /// The time of a planned restart has come.
+    pub(super) fn restart_due(&mut self, machine: &str, at: Timestamp) {
+        let planned = self.machine(machine).get("shutdown").cloned().unwrap_or(Json::Null);
+        let m = self.machine_mut(machine);
+        m.put("shutdown", Json::Null);
+        if planned.truth("firmware") && m.get("secure_boot").is_some_and(Json::is_boolean) && !m.truth("stays_off")
+        {
+            m.put("secure_boot", true);
+        }
+        self.start_restart(machine, at, None);
+    }
+
+    /// When a planned restart is due.
+    pub(super) fn planned_restart(&self, machine: &str) -> Option<Timestamp> {
+        self.machine(machine).get("shutdown")?.time("due")
+    }
+
     /// A machine restarts now and is away for some seconds; for ever where they are infinite.
     pub fn start_restart(&mut self, machine: &str, at: Timestamp, seconds: Option<f64>) {
         let seconds = seconds.unwrap_or_else(|| self.timing(machine, "reboot"));

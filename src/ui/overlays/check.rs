@@ -131,7 +131,7 @@ fn mending(state: &State, check: &Check, key: &VerdictKey, doc: &mut Doc) {
     doc.blank();
     doc.field("Remedy", &check.remedy, Role::Text);
     if let Some(fix) = &check.fix {
-        let later = if fix.reboot { "; takes effect after a restart of the node" } else { "" };
+        let later = if fix.then.is_some() { "; takes effect after a restart of the node" } else { "" };
         doc.field("Fix", &format!("{}{later}", fix.changes), Role::Text);
     }
     let known = state.checks.get(key);

@@ -15,6 +15,7 @@ use crate::ui::overlays::page::Page;
 use crate::ui::widgets::buttons::{self, Button};
 use crate::ui::widgets::frame::Frame;
 
+mod mending;
 mod words;
 
 /// What is asked about.

@@ -6,5 +6,6 @@ pub mod logs;
 pub mod nodes;
 pub mod plan;
 pub mod progress;
+pub mod rolling;
 pub mod steps;
 pub mod track;

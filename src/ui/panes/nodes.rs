@@ -246,7 +246,7 @@ fn machine(
     let build = c.build + if c.ubr > 0 { c.ubr + 1 } else { 0 };
     let room = c.state + 1 + build + 1 + c.up + usize::from(c.up > 0);
     let cluster = m.cluster.as_ref().map(|s| s.value.state.as_str());
-    let expected_dark = state.unit(node).is_some_and(|u| u.state.in_work() && !u.state.is_bad());
+    let expected_dark = state.in_work(node) && !state.unit(node).is_some_and(|u| u.state.is_bad());
     match &m.connection {
         Connection::Trouble(t) if expected_dark && !t.kind.needs_person() => {
             let dark = m.connection_since.map_or_else(String::new, |at| time::coarse(at, model.now));

@@ -6,7 +6,7 @@ use ratatui::text::Line;
 
 use super::foot::{self, Foot};
 use super::nodes::scrolled;
-use super::{plan, track};
+use super::{plan, rolling, track};
 use crate::core::name::NodeName;
 use crate::core::plan::{Mode, Stage};
 use crate::core::run::UnitState;
@@ -46,7 +46,9 @@ pub struct Entry {
 /// Rows that the pane would like at a width, borders included. Asked for after every message: counted, not drawn.
 pub fn wanted(state: &State, width: u16) -> u16 {
     let inner = width.saturating_sub(2) as usize;
-    let rows = if state.run.is_none() {
+    let rows = if state.open_sequence().is_some() {
+        rolling::height(state, &Theme::default())
+    } else if state.run.is_none() {
         plan::lines(state, &Theme::default(), inner).len()
     } else {
         let units = state.plan.nodes.iter().filter_map(|n| state.unit(n));
@@ -75,6 +77,9 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     };
     let inner = Frame::inner(area);
     let width = inner.width as usize;
+    if state.open_sequence().is_some() {
+        return rolling::draw(model, state, theme, frame, area, buf);
+    }
     if state.run.is_none() {
         return plan::draw(model, state, theme, frame, area, buf);
     }

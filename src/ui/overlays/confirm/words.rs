@@ -2,11 +2,10 @@
 
 use ratatui::text::Line;
 
-use super::Act;
+use super::{Act, mending};
 use crate::core::command::{blockers, plural};
 use crate::core::event::VerdictKey;
-use crate::core::name::NodeName;
-use crate::core::plan::{Fix, Mode, Stage, StepKind};
+use crate::core::plan::{Mode, Stage, StepKind};
 use crate::core::state::{CommitState, State};
 use crate::core::summary::{duration, node_in_work, to_safe_point, usual};
 use crate::theme::{Role, Theme};
@@ -34,19 +33,22 @@ pub fn question(model: &Model, act: &Act, theme: &Theme, width: usize) -> Questi
     let driver = &state.plan.driver.name;
     let (title, yes) = match act {
         Act::Fix(keys) => {
-            fixes(state, keys, &mut doc);
+            mending::fixes(state, keys, &mut doc);
             let what = keys.first().and_then(|k| state.plan.check(&k.check)).map_or("", |c| &c.title);
             (format!("Fix: {what}"), "Fix")
         }
         Act::FixAll => {
             let keys: Vec<VerdictKey> =
                 model.derived().map(|d| d.fixable.iter().map(|(k, _)| k.clone()).collect()).unwrap_or_default();
-            fixes(state, &keys, &mut doc);
+            mending::all(state, &keys, &mut doc);
             (format!("Fix all that can be mended on {cluster}"), "Fix all")
         }
         Act::Start => {
             start(model, state, &mut doc);
             (format!("Start the upgrade of {cluster} to {}", state.plan.target.version), "Start")
+        }
+        Act::Pause | Act::Resume | Act::Stop if state.phase.is_preparing() => {
+            mending::sequence(state, act, &mut doc)
         }
         Act::Pause => {
             safe_point(model, state, &mut doc);
@@ -84,6 +86,15 @@ pub fn question(model: &Model, act: &Act, theme: &Theme, width: usize) -> Questi
             defer(state, &mut doc);
             ("End the run without the steps that cannot be undone".to_owned(), "End the run")
         }
+        Act::Leave if state.open_sequence().is_some() => {
+            let text = "This screen and its engine end together. What was begun on a node goes on by itself; no further node is \
+                        begun, and one that was drained stays out of service until you come back.";
+            doc.text(text, Role::Text);
+            doc.blank();
+            let text = "Run nodelift again on the same inventory: it looks what became of it, and goes on when you say so.";
+            doc.text(text, Role::Text);
+            ("Leave while nodes are restarted".to_owned(), "Leave")
+        }
         Act::Leave => {
             doc.text(
                 &format!(
@@ -102,47 +113,6 @@ pub fn question(model: &Model, act: &Act, theme: &Theme, width: usize) -> Questi
         }
     };
     Question { title, body: doc.lines, no: "Cancel".into(), yes: yes.into() }
-}
-
-/// Every change, by machine.
-fn fixes(state: &State, keys: &[VerdictKey], doc: &mut Doc) {
-    let theme = doc.theme;
-    let mut by_node: Vec<(NodeName, Vec<&Fix>)> = Vec::new();
-    for key in keys {
-        let Some(fix) = state.plan.check(&key.check).and_then(|c| c.fix.as_ref()) else { continue };
-        let Some(node) = crate::core::command::fix_node(state, key) else { continue };
-        let at = match by_node.iter().position(|(n, _)| *n == node) {
-            Some(i) => i,
-            None => {
-                by_node.push((node, Vec::new()));
-                by_node.len() - 1
-            }
-        };
-        // Checks that share a fix share its run.
-        if !by_node[at].1.iter().any(|f| f.script == fix.script) {
-            by_node[at].1.push(fix);
-        }
-    }
-    let changes: usize = by_node.iter().map(|(_, c)| c.len()).sum();
-    doc.text(&format!("{} on {}:", plural(changes, "change"), plural(by_node.len(), "machine")), Role::Text);
-    let mut reboots = false;
-    for (node, changes) in &by_node {
-        doc.blank();
-        doc.text(node.as_str(), Role::Strong);
-        for fix in changes {
-            reboots |= fix.reboot;
-            let mut row = Row::new();
-            let g = theme.glyphs();
-            row.gap(2).add(format!("{} ", g.dot), theme.style(Role::Muted));
-            let later = if fix.reboot { ", effective after a restart" } else { "" };
-            row.add(format!("{}{later}", fix.changes), theme.style(Role::Text));
-            doc.row(row);
-            doc.text(&format!("    {}", fix.script), Role::Muted);
-        }
-    }
-    doc.blank();
-    let restarts = if reboots { " No machine is restarted by this." } else { "" };
-    doc.text(&format!("Seconds. Each check is read again afterwards.{restarts}"), Role::Muted);
 }
 
 fn start(model: &Model, state: &State, doc: &mut Doc) {

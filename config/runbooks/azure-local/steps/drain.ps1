@@ -1,0 +1,8 @@
+# Empties one node of its roles. Without -Wait it returns at once and is looked at, so that a lost link costs nothing. On a node that is
+# paused already Suspend-ClusterNode would begin anew.
+$n = Get-ClusterNode -Name $arg.target_node -ErrorAction Stop
+if ("$($n.State)" -ne 'Paused') {
+  $null = Suspend-ClusterNode -Name $arg.target_node -Drain -ErrorAction Stop
+  $n = Get-ClusterNode -Name $arg.target_node -ErrorAction Stop
+}
+@{ state = "$($n.State)"; drain = "$($n.DrainStatus)"; status = "$($n.StatusInformation)" }

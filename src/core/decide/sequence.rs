@@ -1,0 +1,343 @@
+//! Sequences: one node after the other, each action with its intent before it and its proof after it. Nothing is sent on doubt:
+//! whether something happened is always looked at first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use super::{Decider, Effect, Turn, after, seconds};
+use crate::core::apply::restarted;
+use crate::core::command::{before_keys, plural};
+use crate::core::event::{Answer, ENGINE, Event, FailureKind, ProofItem, ReadKey};
+use crate::core::name::{NodeName, OpId};
+use crate::core::plan::{Place, Probe, Proof};
+use crate::core::run::PauseReason;
+use crate::core::sequence::{Action, ActionKind, ActionRun, Halt, Sequence, SequenceRun, Wish};
+
+/// Seconds between the two evaluations that open a gate, and seconds for which what was read counts (run-safety-model 9.1).
+const APART: i64 = 30;
+const FRESH: i64 = 60;
+
+/// Seconds between two looks while an action waits.
+const LOOK_EVERY: u64 = 10;
+
+/// The action that a sequence is at.
+struct Turned {
+    run: SequenceRun,
+    node: NodeName,
+    action: Action,
+    known: ActionRun,
+}
+
+impl Decider {
+    pub(super) fn settle_sequence(&mut self, turn: &mut Turn, now: Timestamp) {
+        let Some((run, sequence)) = self.state.open_sequence().map(|(r, s)| (r.clone(), s.clone())) else {
+            return self.live.evidence.clear();
+        };
+        // A value that is to be in force after the restart has to be there before it.
+        let fixing = self.state.fixes.values().any(|f| f.answer.is_none());
+        if run.paused.is_some() || fixing {
+            return;
+        }
+        if run.action == 0 && self.ends_here(turn, &run, &sequence, now) {
+            return;
+        }
+        let Some(node) = run.node().cloned() else {
+            let message = format!("{}: {} done", sequence.title, plural(run.nodes.len(), "node"));
+            return self.sequence_ended(turn, true, message, now);
+        };
+        let Some(action) = sequence.actions.get(run.action).cloned() else { return };
+        let known = run.on(&node, &action.id).cloned().unwrap_or_default();
+        let undoes = |id: &String| run.on(&node, id).is_some_and(|a| a.attempt > 0);
+        if action.undoes.as_ref().map_or(run.leaving, |id| !undoes(id)) {
+            let message = "left out: there is nothing to take back".to_owned();
+            return self.emit(turn, ENGINE, Event::ActionEnded { node, action: action.id, message }, now);
+        }
+        let at = Turned { run, node, action, known };
+        let kind = at.action.kind.clone();
+        match &kind {
+            ActionKind::Gate { conditions } => self.gate(turn, &at, conditions, now),
+            ActionKind::Do { script, on, probe } => {
+                let machine = self.machine_of(*on, &at.node);
+                self.act(turn, &at, (script, machine), Some(probe), now);
+            }
+            ActionKind::Restart { script } => {
+                let machine = self.machine_of(Place::EachNode, &at.node);
+                self.act(turn, &at, (script, machine), None, now);
+            }
+        }
+    }
+
+    /// Between two nodes a sequence pauses or ends where a person asked for it.
+    fn ends_here(&mut self, turn: &mut Turn, run: &SequenceRun, sequence: &Sequence, now: Timestamp) -> bool {
+        // One that was left half way is not done.
+        let left = (run.nodes.len() + usize::from(run.leaving)).saturating_sub(run.node);
+        let ended = (run.leaving || run.asked == Some(Wish::Stop)) && left > 0;
+        let left = plural(left, "node");
+        match run.asked {
+            _ if ended => {
+                self.sequence_ended(turn, false, format!("{}: ended, {left} not done", sequence.title), now);
+            }
+            Some(Wish::Pause) if run.node().is_some() => {
+                self.halt(turn, PauseReason::Operator, format!("{left} left"), now)
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn gate(&mut self, turn: &mut Turn, at: &Turned, conditions: &[Proof], now: Timestamp) {
+        let groups: BTreeSet<&String> = conditions.iter().flat_map(|c| &c.facts).collect();
+        let keys: Vec<ReadKey> = groups.into_iter().filter_map(|g| self.evidence_key(g, &at.node)).collect();
+        let asked = self.look(&keys, at.run.since, now);
+        if asked.is_some() || seconds(at.run.since, now) > FRESH {
+            let items = self.judge.conditions(&self.state, conditions, &at.node, &self.fresh(at.run.since, now));
+            if is_news(&at.known, &items, now) {
+                let (node, action) = (at.node.clone(), at.action.id.clone());
+                return self.emit(turn, ENGINE, Event::GateSeen { node, action, items }, now);
+            }
+            let twice = at.known.open_since.zip(asked).is_some_and(|(open, asked)| seconds(open, asked) >= APART);
+            if twice {
+                return self.action_ended(turn, at, "every condition held twice".into(), now);
+            }
+        }
+        let closed = at.known.gate.iter().find(|i| !i.holds);
+        let why = closed.map_or_else(|| "nothing could be read".to_owned(), |i| format!("not yet: {}", i.title));
+        self.mind_budget(turn, at, &why, now);
+    }
+
+    /// An action with a script: is it done, is it to be sent, or is it waited for.
+    fn act(
+        &mut self,
+        turn: &mut Turn,
+        at: &Turned,
+        (script, machine): (&str, Option<NodeName>),
+        probe: Option<&Probe>,
+        now: Timestamp,
+    ) {
+        let found = match probe {
+            Some(probe) => self.probed(at, probe, now),
+            None => self.has_restarted(at, now),
+        };
+        match (&at.known.op, &at.known.answer) {
+            (_, Some(Answer::Failed(f))) if matches!(f.kind, FailureKind::Threw | FailureKind::NotSent) => {
+                return self.halt(turn, PauseReason::NeedsDecision, f.message.clone(), now);
+            }
+            _ => {}
+        }
+        match found {
+            Some(Ok(Found::Done(message))) => return self.action_ended(turn, at, message, now),
+            Some(Ok(Found::Failed(why))) if at.known.op.is_some() => {
+                return self.halt(turn, PauseReason::NeedsDecision, why, now);
+            }
+            // Nothing was sent yet, and it was looked at: now it may be.
+            Some(Ok(_)) if at.known.op.is_none() => {
+                if let Some(machine) = machine {
+                    return self.send(turn, at, script, machine, probe.is_none(), now);
+                }
+            }
+            _ => {}
+        }
+        let why = match found {
+            Some(Err(why)) => why,
+            _ if at.known.op.is_none() => "no machine answers".to_owned(),
+            _ => format!("not done within {}", crate::core::summary::duration(at.action.budget as i64)),
+        };
+        self.mind_budget(turn, at, &why, now);
+    }
+
+    fn send(
+        &mut self,
+        turn: &mut Turn,
+        at: &Turned,
+        script: &str,
+        machine: NodeName,
+        restarts: bool,
+        now: Timestamp,
+    ) {
+        let attempt = if at.known.resend { at.known.attempt.max(1) } else { at.known.attempt + 1 };
+        // The number of the sequence tells its operations from those of an earlier one.
+        let op = self.op(&format!("{}-{}", at.action.id, at.run.seq), &at.node, attempt);
+        let host = self.state.machines.get(&at.node).and_then(|m| m.host.as_ref());
+        let boot = at.known.boot.or_else(|| host.map(|h| h.value.boot_utc)).filter(|_| restarts);
+        let (node, action) = (at.node.clone(), at.action.id.clone());
+        let intent = Event::ActionIntended { node, action, op: op.clone(), attempt, boot };
+        self.emit(turn, ENGINE, intent, now);
+        self.live.ops.insert(op.clone());
+        let mut more: BTreeMap<String, Json> = BTreeMap::new();
+        more.insert("target_node".into(), json!(at.node));
+        more.insert("operation".into(), json!(op.as_str()));
+        more.insert("boot_utc".into(), json!(boot));
+        turn.effects.push(Effect::Run { op, node: machine, script: script.to_owned(), more });
+    }
+
+    /// A person ends it: after the node in work, or at once where it is paused. Where even what takes back failed, it is left.
+    pub(super) fn end_sequence(&mut self, turn: &mut Turn, actor: &str, now: Timestamp) {
+        let Some((run, sequence)) = self.state.open_sequence() else { return };
+        let left = run.paused.is_some() && run.leaving;
+        let message = match run.node() {
+            Some(node) => format!("{}: left as it is, {node} was not put back", sequence.title),
+            None => format!("{}: ended", sequence.title),
+        };
+        if left {
+            self.sequence_ended(turn, false, message, now);
+        } else {
+            self.emit(turn, actor, Event::SequenceAsked { wish: Wish::Stop }, now);
+        }
+    }
+
+    /// What became of an action that was sent.
+    pub(super) fn action_answered(
+        &mut self,
+        turn: &mut Turn,
+        op: OpId,
+        took_ms: u64,
+        answer: Answer,
+        now: Timestamp,
+    ) {
+        self.emit(turn, ENGINE, Event::ActionAnswered { op, took_ms, answer }, now);
+    }
+
+    fn action_ended(&mut self, turn: &mut Turn, at: &Turned, message: String, now: Timestamp) {
+        let (node, action) = (at.node.clone(), at.action.id.clone());
+        self.emit(turn, ENGINE, Event::ActionEnded { node, action, message }, now);
+    }
+
+    fn halt(&mut self, turn: &mut Turn, reason: PauseReason, why: String, now: Timestamp) {
+        self.emit(turn, ENGINE, Event::SequencePaused(Halt { reason, why }), now);
+    }
+
+    fn mind_budget(&mut self, turn: &mut Turn, at: &Turned, why: &str, now: Timestamp) {
+        if seconds(at.known.intended_at.unwrap_or(at.run.since), now) > at.action.budget as i64 {
+            self.halt(turn, PauseReason::NeedsDecision, why.to_owned(), now);
+        }
+    }
+
+    /// The end: whatever was judged about its nodes is read again.
+    pub(super) fn sequence_ended(&mut self, turn: &mut Turn, ok: bool, message: String, now: Timestamp) {
+        let nodes: Vec<NodeName> = self.state.sequence.as_ref().map_or_else(Vec::new, |s| s.nodes.clone());
+        self.emit(turn, ENGINE, Event::SequenceEnded { ok, message }, now);
+        let keys = before_keys(&self.state).into_iter();
+        let keys: Vec<_> = keys
+            .filter(|k| k.node.as_ref().is_some_and(|n| nodes.contains(n)) || self.state.blocks(k, now))
+            .collect();
+        self.want(turn, ENGINE, &keys, "what the restarts may have changed", now);
+        self.back_to_checking(turn, ENGINE, now);
+    }
+
+    /// Whether a probe says that it happened: none while nothing was read since the action began.
+    fn probed(&mut self, at: &Turned, probe: &Probe, now: Timestamp) -> Option<Result<Found, String>> {
+        let since = at.known.intended_at.map_or(at.run.since, |i| i.max(at.run.since));
+        let key = self.evidence_key(&probe.facts, &at.node)?;
+        self.look(std::slice::from_ref(&key), since, now)?;
+        let seen = self.fresh(since, now);
+        let failed =
+            probe.failed.as_ref().map(|f| self.judge.holds_for(&self.state, &probe.facts, f, &at.node, &seen));
+        Some(self.judge.holds_for(&self.state, &probe.facts, &probe.done, &at.node, &seen).map(
+            |done| match failed {
+                _ if done => {
+                    Found::Done(if at.known.op.is_some() { "done".into() } else { "it was so already".into() })
+                }
+                Some(Ok(true)) => Found::Failed(format!("{}: it failed on {}", at.action.title, at.node)),
+                _ => Found::NotYet,
+            },
+        ))
+    }
+
+    fn has_restarted(&mut self, at: &Turned, now: Timestamp) -> Option<Result<Found, String>> {
+        let since = at.known.intended_at.map_or(at.run.since, |i| i.max(at.run.since));
+        let key = self.host_key(&at.node);
+        self.look(std::slice::from_ref(&key), since, now)?;
+        let host = &self.state.machines.get(&at.node)?.host.as_ref()?.value;
+        let boot = host.boot_utc;
+        Some(Ok(match at.known.boot {
+            Some(before) if restarted(before, boot) && !host.windeploy => {
+                Found::Done(format!("started at {boot}"))
+            }
+            _ => Found::NotYet,
+        }))
+    }
+
+    /// Reads what is asked for again until it was asked after a time; then the oldest time.
+    fn look(&mut self, keys: &[ReadKey], since: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let mut oldest = now;
+        let mut all = true;
+        for key in keys {
+            match self.live.evidence.get(key).filter(|(asked, _)| *asked >= since && seconds(*asked, now) <= FRESH)
+            {
+                Some((asked, _)) => oldest = oldest.min(*asked),
+                None => {
+                    all = false;
+                    let poll = self.live.polls.entry(key.clone()).or_default();
+                    if poll.sent_at.is_none() && poll.last.is_some_and(|l| l < since) {
+                        poll.last = None;
+                    }
+                }
+            }
+        }
+        all.then_some(oldest)
+    }
+
+    fn fresh(&self, since: Timestamp, now: Timestamp) -> BTreeMap<ReadKey, Answer> {
+        let fresh = |asked: &Timestamp| *asked >= since && seconds(*asked, now) <= FRESH;
+        let seen = self.live.evidence.iter().filter(|(_, (asked, _))| fresh(asked));
+        seen.map(|(k, (_, a))| (k.clone(), a.clone())).collect()
+    }
+
+    /// Where the facts of a group about a node are read.
+    fn evidence_key(&self, group: &str, node: &NodeName) -> Option<ReadKey> {
+        let place = self.state.plan.fact_group(group)?.on;
+        let node = match place {
+            Place::AnyNode => None,
+            Place::Coordinator => self.state.plan.coordinator.clone(),
+            Place::EachNode | Place::Everywhere => Some(node.clone()),
+        };
+        Some(ReadKey { group: group.to_owned(), node })
+    }
+
+    /// What the action under way has to look at, and every how many seconds.
+    pub(super) fn sequence_polls(&self) -> Vec<(ReadKey, u64)> {
+        let Some((run, sequence)) = self.state.open_sequence().filter(|(r, _)| r.paused.is_none()) else {
+            return Vec::new();
+        };
+        let Some((node, action)) = run.node().zip(sequence.actions.get(run.action)) else { return Vec::new() };
+        let groups: BTreeSet<&String> = match &action.kind {
+            ActionKind::Gate { conditions } => conditions.iter().flat_map(|c| &c.facts).collect(),
+            ActionKind::Do { probe, .. } => [&probe.facts].into(),
+            ActionKind::Restart { .. } => [&self.state.plan.driver.host].into(),
+        };
+        groups.into_iter().filter_map(|g| Some((self.evidence_key(g, node)?, LOOK_EVERY))).collect()
+    }
+
+    /// When the action under way has used up its time.
+    pub(super) fn next_in_sequence(&self, now: Timestamp) -> Option<Timestamp> {
+        let (run, sequence) = self.state.open_sequence().filter(|(r, _)| r.paused.is_none())?;
+        let (node, action) = run.node().zip(sequence.actions.get(run.action))?;
+        let began = run.on(node, &action.id).and_then(|a| a.intended_at).unwrap_or(run.since);
+        Some(after(began, action.budget + 1)).filter(|t| *t > now)
+    }
+
+    fn machine_of(&self, place: Place, node: &NodeName) -> Option<NodeName> {
+        let machine = match place {
+            Place::EachNode | Place::Everywhere => Some(node.clone()),
+            Place::Coordinator => self.state.plan.coordinator.clone(),
+            // Another node than the one that it is about, where there is one.
+            Place::AnyNode => self.state.any_node(std::slice::from_ref(node)),
+        };
+        machine.filter(|m| self.state.connection(m).is_ready())
+    }
+}
+
+enum Found {
+    Done(String),
+    NotYet,
+    Failed(String),
+}
+
+/// A gate that opens or closes is told at once; that less is left to wait for, once a minute.
+fn is_news(known: &ActionRun, items: &[ProofItem], now: Timestamp) -> bool {
+    let holds = |items: &[ProofItem]| items.iter().map(|i| i.holds).collect::<Vec<_>>();
+    let long = known.gate_at.is_none_or(|at| seconds(at, now) >= FRESH);
+    holds(&known.gate) != holds(items) || (long && known.gate != items)
+}

@@ -1,0 +1,109 @@
+//! Sequences and fixes of a runbook: what changes something before the run.
+
+use super::checked::Known;
+use super::load::{At, Loader};
+use super::schema::{ActionKindWord, ActionTable, FixTable, SequenceTable, Word};
+use crate::config::diagnose::suggest;
+use crate::core::plan::{Class, Fix, FixBy, Place};
+use crate::core::sequence::{Action, ActionKind, Sequence};
+
+impl Loader<'_> {
+    pub(super) fn sequence(&mut self, at: &At, known: &Known, t: &SequenceTable) -> Option<Sequence> {
+        let ids: Vec<&str> = t.action.iter().map(|a| a.id.get_ref().as_str()).collect();
+        if ids.is_empty() {
+            self.say(at, &t.id, "the sequence has no action".into(), None);
+        }
+        let mut actions = Vec::new();
+        for (i, a) in t.action.iter().enumerate() {
+            if ids[..i].contains(&ids[i]) {
+                self.say(at, &a.id, format!("there are two actions `{}`", ids[i]), None);
+            }
+            for word in a.undoes.iter().chain(&a.retry_from).filter(|w| !ids[..i].contains(&w.get_ref().as_str()))
+            {
+                let help = suggest(word.get_ref(), ids[..i].to_vec());
+                self.say(
+                    at,
+                    word,
+                    format!("no action before this one is called `{}`", word.get_ref()),
+                    Some(help),
+                );
+            }
+            if a.expected == 0 || a.budget == 0 {
+                self.say(at, &a.id, "the action lacks a time: `expected` and `budget` in seconds".into(), None);
+            }
+            let Some(kind) = self.action_kind(at, known, a) else { continue };
+            let text = |w: &Option<Word>| w.as_ref().map(|w| w.get_ref().clone());
+            actions.push(Action {
+                id: a.id.get_ref().clone(),
+                title: a.title.clone(),
+                kind,
+                person: a.person.clone(),
+                undoes: text(&a.undoes),
+                retry_from: text(&a.retry_from),
+                expected: a.expected,
+                budget: a.budget,
+            });
+        }
+        Some(Sequence { id: t.id.get_ref().clone(), title: t.title.clone(), warning: t.warning.clone(), actions })
+    }
+
+    fn action_kind(&mut self, at: &At, known: &Known, t: &ActionTable) -> Option<ActionKind> {
+        match (t.kind.get_ref(), &t.script, &t.probe) {
+            (ActionKindWord::Gate, None, None) if !t.condition.is_empty() => {
+                let conditions = t.condition.iter().map(|c| self.proof(at, known, c)).collect();
+                Some(ActionKind::Gate { conditions })
+            }
+            (ActionKindWord::Do, Some(script), Some(probe)) if t.condition.is_empty() => {
+                let script = self.script(at, script, &t.args, t.timeout)?;
+                let probe = self.probe(at, known, probe);
+                Some(ActionKind::Do { script, on: t.on.unwrap_or(Place::EachNode), probe })
+            }
+            (ActionKindWord::Restart, Some(script), None) if t.condition.is_empty() => {
+                Some(ActionKind::Restart { script: self.script(at, script, &t.args, t.timeout)? })
+            }
+            (kind, ..) => {
+                let help = match kind {
+                    ActionKindWord::Gate => "a gate has `condition`s, and neither a script nor a probe",
+                    ActionKindWord::Do => "it has a `script`, and a `probe` that tells whether it happened",
+                    ActionKindWord::Restart => {
+                        "a restart has a `script`; whether it happened is told by the start time"
+                    }
+                };
+                self.say(at, &t.kind, "the action is not whole".into(), Some(help.into()));
+                None
+            }
+        }
+    }
+
+    pub(super) fn fix(&mut self, at: &At, sequences: &[Sequence], t: &FixTable) -> Option<Fix> {
+        for word in t.sequence.iter().chain(&t.then) {
+            if !sequences.iter().any(|s| &s.id == word.get_ref()) {
+                let help = suggest(word.get_ref(), sequences.iter().map(|s| s.id.as_str()).collect::<Vec<_>>());
+                self.say(at, word, format!("there is no sequence `{}`", word.get_ref()), Some(help));
+            }
+        }
+        let by = match (&t.script, &t.sequence) {
+            (Some(script), None) => {
+                match &t.class {
+                    Some(class) if *class.get_ref() != Class::Write => {
+                        let help = "a fix must be safe to repeat: class = \"write\"".to_owned();
+                        self.say(at, class, "only a write may be a fix".into(), Some(help));
+                    }
+                    Some(_) => {}
+                    None => {
+                        self.say(at, script, "the fix lacks its `class`".into(), Some("class = \"write\"".into()))
+                    }
+                }
+                FixBy::Script(self.script(at, script, &t.args, t.timeout)?)
+            }
+            (None, Some(sequence)) => FixBy::Sequence(sequence.get_ref().clone()),
+            _ => {
+                let message = "a fix is a `script` or a `sequence`".to_owned();
+                self.say(at, &t.changes, message, Some("name one of them".into()));
+                return None;
+            }
+        };
+        let then = t.then.as_ref().map(|w| w.get_ref().clone());
+        Some(Fix { by, changes: t.changes.get_ref().clone(), then })
+    }
+}
