@@ -328,6 +328,35 @@ fn constrained(s: &Script) -> Vec<String> {
     wrong
 }
 
+/// Variables that PowerShell has, and `$arg`, which a script of a runbook gets.
+const GIVEN: [&str; 9] =
+    ["_", "arg", "env", "executioncontext", "false", "lastexitcode", "null", "psversiontable", "true"];
+
+#[test]
+fn every_variable_of_a_runbook_is_set_somewhere() {
+    none(|s| if s.path.starts_with("config/runbooks") { unset(s) } else { Vec::new() });
+}
+
+fn unset(s: &Script) -> Vec<String> {
+    let variables = s.nodes().into_iter().filter(|n| n.kind() == "variable");
+    let name = |n: &Node| {
+        let text = s.text_of(*n).trim_start_matches(['$', '@', '{']).to_ascii_lowercase();
+        text.split([':', '}']).next().unwrap_or_default().to_owned()
+    };
+    let text = s.text.to_ascii_lowercase();
+    // It stands left of an assignment, in a foreach, among parameters, or is named to a cmdlet.
+    let set = |name: &str| {
+        let ways = [format!("${name} ="), format!("${name} +="), format!("foreach (${name} in")];
+        ways.iter().any(|w| text.contains(w))
+            || text.contains(&format!("]${name}"))
+            || text.contains(&format!(", ${name})"))
+            || text.contains(&format!("(${name}) {{"))
+            || text.contains(&format!("-errorvariable {name}"))
+    };
+    let wrong = variables.filter(|n| !GIVEN.contains(&name(n).as_str()) && !set(&name(n)));
+    wrong.map(|n| s.says(n, "is set nowhere")).collect()
+}
+
 #[test]
 fn a_bad_script_is_found() {
     let found = |text: &str, rule: fn(&Script) -> Vec<String>| {
@@ -352,4 +381,5 @@ fn a_bad_script_is_found() {
     assert_eq!(found("[pscustomobject]@{}", constrained), ["a type that is not allowed"]);
     assert_eq!(found("$env:X = 1", constrained), ["changes the environment"]);
     assert_eq!(found("if ($x) { exit 3 }", constrained), ["ends the worker"]);
+    assert_eq!(found("$x = $A.node; foreach ($y in $x) { $y }", unset), ["is set nowhere"]);
 }
