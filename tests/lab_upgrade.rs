@@ -58,7 +58,7 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
     t.wait_for(minutes(180.0), "the restart", |t| t.text().contains("READY   4 could not tell"));
     t.shows("? Test-Cluster: a recent report");
     t.press("gr");
-    t.shows("reading again: ");
+    t.shows("Report of Test-Cluster: ");
     t.wait_for(minutes(30.0), "the retry", |t| t.text().contains("READY   4 could not tell"));
 
     t.press("s");
