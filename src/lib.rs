@@ -12,6 +12,7 @@ pub mod journal;
 pub mod link;
 pub mod logs;
 pub mod remote;
+pub mod report;
 pub mod runbook;
 pub mod term;
 pub mod theme;

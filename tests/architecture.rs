@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logs", &["core"]),
     ("remote", &["core"]),
     ("doctor", &["core", "remote"]),
+    ("report", &["core"]),
     ("link", &["core"]),
     ("ui", &["core", "theme", "input"]),
     ("term", &["input", "theme"]),
@@ -22,14 +23,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "core", "config", "theme", "input", "runbook", "journal", "logs", "remote", "doctor", "link", "ui",
-            "term", "engine",
+            "core", "config", "theme", "input", "runbook", "journal", "logs", "remote", "doctor", "report",
+            "link", "ui", "term", "engine",
         ],
     ),
 ];
 
 /// Crate → where alone it may be named.
-const ONLY_IN: &[(&str, &[&str])] = &[("crossterm", &["term"]), ("ssh2", &["remote/ssh"])];
+const ONLY_IN: &[(&str, &[&str])] =
+    &[("crossterm", &["term"]), ("ssh2", &["remote/ssh"]), ("tree_sitter", &["runbook/lint"])];
 
 /// What `core` must not know: clocks, files, sockets, threads, async, the terminal.
 const NOT_IN_CORE: &[&str] = &[

@@ -7,6 +7,7 @@ use nodelift::cli::Exit;
 use nodelift::core::expr::{ANSWER_FUNCTIONS, FUNCTIONS};
 use nodelift::core::plan::ARGUMENTS;
 use nodelift::input::DEFAULT;
+use nodelift::runbook::lint::RULES;
 
 const DOCUMENTS: [&str; 6] = [
     "README.md",
@@ -63,6 +64,14 @@ fn every_function_of_expressions_is_explained() {
 }
 
 #[test]
+fn every_rule_of_lint_is_explained() {
+    let text = read("docs/runbooks.md");
+    let rows: Vec<&str> = section(&text, "## What lint finds").lines().filter(|l| l.starts_with("| `")).collect();
+    let wanted = RULES.iter().map(|r| format!("| `{}` | {} | {} |", r.id, r.severity, r.what.replace('|', "\\|")));
+    assert_eq!(rows, wanted.collect::<Vec<_>>());
+}
+
+#[test]
 fn every_exit_code_is_listed() {
     let text = read("README.md");
     let rows: Vec<&str> =
@@ -103,6 +112,7 @@ fn every_command_that_is_named_is_one() {
                         | "run"
                         | "check"
                         | "replay"
+                        | "report"
                         | "trust"
                         | "runbook"
                         | "config"
@@ -118,21 +128,5 @@ fn every_command_that_is_named_is_one() {
                 Command::new(env!("CARGO_BIN_EXE_nodelift")).args(arguments).arg("--help").output().unwrap();
             assert!(said.status.success(), "{document}: nodelift {}", arguments.join(" "));
         }
-    }
-}
-
-/// The worked example of the guide is the one that `tests/extend.rs` runs.
-#[test]
-fn the_example_of_a_check_is_the_tested_one() {
-    let (guide, test) = (read("docs/runbooks.md"), read("tests/extend.rs"));
-    for (fence, constant) in
-        [("```toml\n[[facts]]", "EXTRA"), ("```powershell\n$s", "SCRIPT"), ("```powershell\nSet-", "FIX")]
-    {
-        let start = guide.find(fence).unwrap_or_else(|| panic!("no {fence}")) + fence.find('\n').unwrap();
-        let shown = guide[start..].split("```").next().unwrap();
-        assert!(
-            test.contains(&format!("const {constant}: &str = r#\"{shown}\"#")),
-            "{constant} differs:\n{shown}"
-        );
     }
 }

@@ -347,8 +347,9 @@ fn every_way_to_a_machine_can_fail() {
     let (code, report) = examined(&path, &[]);
     assert_eq!((code, report.tally()), (8, [0, 0, 0, 7]), "{}", report.0);
     let place = |name| format!("127.0.0.1:{}", port(name));
-    report.stops("HCI-N1", "host-key", "has CHANGED: it shows ed25519 SHA256:", &place("HCI-N1"), "ssh-keygen -R");
     let trust = format!("nodelift trust -i {}", path.display());
+    let decide = format!("{trust} --node HCI-N1");
+    report.stops("HCI-N1", "host-key", "has CHANGED: it shows ed25519 SHA256:", &place("HCI-N1"), &decide);
     report.stops("HCI-N2", "host-key", "is not known yet", &place("HCI-N2"), &trust);
     report.stops("HCI-N3", "host-key", "revoked", &place("HCI-N3"), "Do not log in");
     report.stops(

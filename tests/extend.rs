@@ -1,5 +1,11 @@
-//! A check is added from TOML and PowerShell text alone: no Rust knows of it, and it is read, judged, fixed and shown.
+//! A check is added from TOML and PowerShell text alone, as docs/runbooks.md says: no Rust knows of it, and it is looked at,
+//! read, judged, fixed and shown.
 
+#[cfg(unix)]
+#[path = "support/pty.rs"]
+mod pty;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -21,65 +27,119 @@ use nodelift::ui::{self, Model, Msg};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-const EXTRA: &str = r#"
-[[facts]]
-id = "time_service"
-title = "Time service"
-on = "each-node"
-script = "time-service.ps1"
+/// The section that a new author follows.
+fn guide() -> &'static str {
+    let text = include_str!("../docs/runbooks.md");
+    let start = text.find("## How to add a check in five minutes").expect("the guide");
+    text[start..].split("\n## ").next().expect("its end")
+}
 
-[[check]]
-id = "time-service"
-title = "Time service keeps its time"
-area = "House rules"
-scope = "each-node"
-severity = "blocker"
-waivable = true
-facts = ["time_service"]
-pass = "time_service.start == 'Automatic'"
-observed = "'starts ' + lower(time_service.start)"
-expect = "W32Time starts automatically"
-remedy = "Set its start type to Automatic."
-fix = { script = "time-service-fix.ps1", class = "write", changes = "makes the time service start by itself" }
-source = "our own operations manual, page 12"
-"#;
+/// The files of the guide, as they stand there: path and text, in order.
+fn files() -> Vec<(&'static str, String)> {
+    let mut out = Vec::new();
+    for piece in guide().split("`runbooks/azure-local-powershell/").skip(1) {
+        let Some((name, rest)) = piece.split_once("`\n\n```") else { continue };
+        let text = rest.split_once('\n').expect("a block").1.split("```").next().expect("its end");
+        out.push((name, text.to_owned()));
+    }
+    out
+}
 
-const SCRIPT: &str = r#"
-$s = Get-Service -Name W32Time -ErrorAction Stop
-@{ status = "$($s.Status)"; start = "$($s.StartType)" }
-"#;
+/// Writes the first files of the guide below a folder.
+fn follow(folder: &Path, count: usize) {
+    let mine = folder.join("runbooks/azure-local-powershell");
+    std::fs::create_dir_all(&mine).unwrap();
+    for (name, text) in &files()[..count] {
+        std::fs::write(mine.join(name), text).unwrap();
+    }
+}
 
-const SCRIPT_ANSWER: &str = r#"
-answer = "{ 'status': machine.services.W32Time.status, 'start': machine.services.W32Time.start }"
-"#;
+/// The line that gives the check its fix.
+fn add_fix(folder: &Path) {
+    let line = guide().lines().find(|l| l.starts_with("fix = ")).expect("the line");
+    let path = folder.join("runbooks/azure-local-powershell/extra.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, format!("{text}{line}\n")).unwrap();
+}
 
-const FIX: &str = r#"
-Set-Service -Name W32Time -StartupType Automatic -ErrorAction Stop
-@{ start = "$((Get-Service -Name W32Time -ErrorAction Stop).StartType)" }
-"#;
+/// What the command line of the guide says in that folder, and how it ends.
+fn says(folder: &Path, command: &str) -> (Option<i32>, String) {
+    assert!(guide().contains(&format!("    {command}\n")), "{command} does not stand in the guide");
+    let words = command.split_whitespace().skip(1);
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_nodelift"));
+    let program = program.args(words).current_dir(folder).env("HOME", folder).env("NODELIFT_STATE", folder);
+    let output = program.env_remove("NODELIFT_RUNBOOKS").output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
 
-const FIX_ANSWER: &str = r#"
-answer = "{ 'start': 'Automatic' }"
-[[do]]
-set = ["machine", "services", "W32Time", "start"]
-value = "'Automatic'"
-"#;
+const LINT: &str = "nodelift runbook lint --folder runbooks";
+
+#[test]
+fn the_guide_works_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    follow(folder.path(), 2);
+    let (code, said) = says(folder.path(), LINT);
+    assert!(code == Some(0) && guide().contains(&format!("It says `{}`", said.trim())), "{said}");
+    // The slip, and what is said of it.
+    let script = folder.path().join("runbooks/azure-local-powershell/time-service.ps1");
+    let right = std::fs::read_to_string(&script).unwrap();
+    std::fs::write(&script, right.replace("Get-Service", "gsv")).unwrap();
+    let (code, said) = says(folder.path(), LINT);
+    assert!(code == Some(0) && guide().contains(&format!("```text\n{said}```")), "{said}");
+    std::fs::write(&script, right).unwrap();
+    // With its fix.
+    follow(folder.path(), files().len());
+    add_fix(folder.path());
+    let (code, said) = says(folder.path(), LINT);
+    assert!(code == Some(0) && said == "no mistake found in 3 files\n", "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_demonstration_judges_checks_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    follow(folder.path(), 3);
+    assert!(guide().contains("    NODELIFT_RUNBOOKS=runbooks nodelift demo\n"));
+    let open = || {
+        let mut command = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_nodelift"));
+        command.arg("demo");
+        command.cwd(folder.path());
+        command.env("HOME", folder.path());
+        command.env("NODELIFT_STATE", folder.path());
+        command.env("NODELIFT_RUNBOOKS", "runbooks");
+        pty::Terminal::open(command, pty::size(120, 40))
+    };
+    let mut terminal = open();
+    terminal.shows("BLOCKED");
+    terminal.press("2G");
+    terminal.wait("the check, passed", |t| {
+        let row = t.text().lines().find(|l| l.contains("Time service keeps its time")).map(str::to_owned);
+        row.is_some_and(|row| row.contains("4 of 4"))
+    });
+    terminal.press("q");
+    terminal.ends();
+    // As the guide makes it fail.
+    let extra = folder.path().join("runbooks/azure-local-powershell/extra.toml");
+    let text = std::fs::read_to_string(&extra).unwrap();
+    std::fs::write(&extra, text.replace("== 'Automatic'", "== 'Manual'")).unwrap();
+    let mut terminal = open();
+    terminal.shows("Time service keeps its time");
+    terminal.press("q");
+    terminal.ends();
+    // A mistake is said before the screen opens.
+    let answer = folder.path().join("runbooks/azure-local-powershell/time-service.sim.toml");
+    std::fs::write(answer, "answr = '1'").unwrap();
+    let mut terminal = open();
+    terminal.shows("unknown field `answr`");
+    terminal.ends();
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_check_is_added_from_toml_and_powershell_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let mine = folder.path().join("azure-local-powershell");
-    std::fs::create_dir_all(&mine).unwrap();
-    for (name, text) in [
-        ("extra.toml", EXTRA),
-        ("time-service.ps1", SCRIPT),
-        ("time-service.sim.toml", SCRIPT_ANSWER),
-        ("time-service-fix.ps1", FIX),
-        ("time-service-fix.sim.toml", FIX_ANSWER),
-    ] {
-        std::fs::write(mine.join(name), text).unwrap();
-    }
-    let runbook = Library::new(Some(folder.path().to_owned()))
+    follow(folder.path(), files().len());
+    add_fix(folder.path());
+    let runbook = Library::new(Some(folder.path().join("runbooks")))
         .load("azure-local-powershell")
         .unwrap_or_else(|e| panic!("{e}"));
     let mut world: serde_json::Value = serde_json::from_str(imitated::DEMO).unwrap();

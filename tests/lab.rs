@@ -79,6 +79,38 @@ fn every_machine_answers_and_a_fix_is_kept() {
     assert_eq!(after["refs_metadata_validation"], json!(0));
 }
 
+/// The program's readiness report of a site, how it ended, and what it printed.
+fn check(lab: &Lab, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_nodelift"));
+    command.args(["check", "-i"]).arg(lab.inventory()).args(arguments);
+    command.env("NODELIFT_STATE", lab.folder().join("state")).stdin(Stdio::null());
+    let output = command.output().expect("nodelift starts");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn readiness_is_reported_of_all_or_of_what_is_asked() {
+    let Some(lab) = lab("needs-work", Options::default()) else { return };
+    let junit = lab.folder().join("junit.xml");
+    let (code, text) = check(&lab, &["--json", "--junit", &junit.display().to_string()]);
+    assert_eq!(code, Some(3));
+    let json: Json = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    assert!(json["blockers"].as_u64() > Some(3) && json["reached"] == true && json["ready"] == false, "{text}");
+    assert_eq!(json["machines"]["HCI-N2"]["language"], "FullLanguage");
+    let junit = std::fs::read_to_string(junit).expect("it is written");
+    assert!(roxmltree::Document::parse(&junit).is_ok() && junit.contains("<failure type=\"blocker\""), "{junit}");
+
+    let one = ["--node", "HCI-N2", "--check", "secure-boot"];
+    let (code, text) = check(&lab, &one);
+    assert_eq!(code, Some(0), "what only warns is not in the way: {text}");
+    assert!(text.contains("Only HCI-N2, secure-boot was looked at"), "{text}");
+    assert_eq!(check(&lab, &[&one[..], &["--fail-on", "warning"]].concat()).0, Some(3));
+    let (_, text) = check(&lab, &[&one[..], &["--json"]].concat());
+    let json: Json = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    let names: Vec<&String> = json["machines"].as_object().expect("machines").keys().collect();
+    assert_eq!(names, ["COORD01", "HCI-N2"], "no other was connected to");
+}
+
 #[test]
 fn a_restart_takes_the_server_away_and_brings_it_back() {
     let Some(lab) = lab("ready", Options::default()) else { return };

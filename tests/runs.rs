@@ -199,6 +199,7 @@ async fn no_byte_leaves_before_its_intent_is_written() {
         let intent = matches!(
             first.event,
             Event::FixIntended { .. }
+                | Event::ActionIntended { .. }
                 | Event::StepIntended { .. }
                 | Event::CommitIntended { .. }
                 | Event::PauseRequested { .. }

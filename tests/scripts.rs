@@ -1,385 +1,425 @@
-//! Every script that is shipped, looked at without Windows: what it calls exists there, with those parameters; nothing that
-//! Windows PowerShell 5.1 or ConstrainedLanguage refuses; every error is an error.
+//! Every script that is shipped has no finding, and every rule finds its bad example at its place, and not the good one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tree_sitter::{Node, Parser, Tree};
-
-/// Cmdlets that no reference page here has, and their parameters: of the Az.StackHCI and solution-update families.
-const MORE: [(&str, &[&str]); 2] = [("Get-AzureStackHCI", &[]), ("Get-StampInformation", &[])];
-
-/// Parameters that only some providers add.
-const OF_PROVIDERS: [(&str, &str); 1] = [("Set-Item", "Options")];
-
-/// Parameters of every cmdlet.
-const COMMON: [&str; 8] = [
-    "ErrorAction",
-    "ErrorVariable",
-    "InformationAction",
-    "OutVariable",
-    "Verbose",
-    "WarningAction",
-    "WarningVariable",
-    "Confirm",
-];
-
-/// Functions of the prelude, in front of every script of a runbook.
-const PRELUDE: [&str; 2] = ["RegValue", "Utc"];
-
-/// Modules and cmdlets that only work on what they are given: they need no `-ErrorAction`.
-const PURE: [&str; 2] = ["Microsoft.PowerShell.Core", "Microsoft.PowerShell.Utility"];
-const PURE_CMDLETS: [&str; 5] = ["Join-Path", "Split-Path", "Test-Path", "Get-Location", "Set-Location"];
-
-/// Types that ConstrainedLanguage lets scripts convert to.
-const TYPES: [&str; 10] =
-    ["array", "bool", "char", "datetime", "double", "int", "int64", "scriptblock", "string", "timespan"];
+use nodelift::config::diagnose::Source;
+use nodelift::core::plan::Class;
+use nodelift::runbook::Library;
+use nodelift::runbook::lint::{RULES, Role, Severity, Use, script};
 
 /// Scripts that are processes of their own: only they may end one.
 const PROCESSES: [&str; 2] = ["op.ps1", "worker.ps1"];
 
-struct Script {
-    path: PathBuf,
-    text: String,
-    tree: Tree,
-}
-
-impl Script {
-    fn name(&self) -> &str {
-        self.path.file_name().and_then(|n| n.to_str()).unwrap_or_default()
-    }
-
-    fn nodes(&self) -> Vec<Node<'_>> {
-        let mut todo = vec![self.tree.root_node()];
-        let mut out = Vec::new();
-        while let Some(node) = todo.pop() {
-            out.push(node);
-            todo.extend((0..node.child_count()).rev().filter_map(|i| node.child(i as u32)));
-        }
-        out
-    }
-
-    fn text_of(&self, node: Node) -> &str {
-        &self.text[node.byte_range()]
-    }
-
-    fn commands(&self) -> Vec<Call<'_>> {
-        let commands = self.nodes().into_iter().filter(|n| n.kind() == "command");
-        commands.filter_map(|n| Call::of(self, n)).collect()
-    }
-
-    fn functions(&self) -> Vec<&str> {
-        self.nodes().into_iter().filter(|n| n.kind() == "function_name").map(|n| self.text_of(n)).collect()
-    }
-
-    fn says(&self, at: Node, what: &str) -> String {
-        let line = at.start_position().row + 1;
-        let seen: String = self.text_of(at).chars().take(60).collect();
-        format!("{}:{line}: {what}: {}", self.path.display(), seen.replace('\n', " "))
-    }
-}
-
-/// A command as it is written.
-struct Call<'a> {
-    node: Node<'a>,
-    name: &'a str,
-    parameters: Vec<&'a str>,
-    splats: Vec<&'a str>,
-}
-
-impl<'a> Call<'a> {
-    fn of(script: &'a Script, node: Node<'a>) -> Option<Self> {
-        let mut name = None;
-        let (mut parameters, mut splats) = (Vec::new(), Vec::new());
-        for child in (0..node.child_count()).filter_map(|i| node.child(i as u32)) {
-            match child.kind() {
-                "command_name" | "command_name_expr" => name = Some(script.text_of(child)),
-                "command_elements" => {
-                    for element in (0..child.child_count()).filter_map(|i| child.child(i as u32)) {
-                        let text = script.text_of(element);
-                        if element.kind() == "command_parameter" {
-                            parameters.push(text.trim_start_matches('-').trim_end_matches(':'));
-                        } else if text.starts_with('@') && !text.starts_with("@(") && !text.starts_with("@{") {
-                            splats.push(&text[1..]);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        Some(Self { node, name: name?, parameters, splats })
-    }
-
-    /// Its name without its module.
-    fn cmdlet(&self) -> &'a str {
-        self.name.rsplit_once('\\').map_or(self.name, |(_, name)| name)
-    }
-
-    fn is_program(&self) -> bool {
-        self.name.ends_with(".exe")
-    }
-
-    /// A script block in a variable: what is in it is looked at where it is written.
-    fn is_block(&self) -> bool {
-        self.name.starts_with('$')
-    }
-}
-
-fn script(path: PathBuf, text: String) -> Script {
-    let mut parser = Parser::new();
-    parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).expect("the grammar fits");
-    let tree = parser.parse(&text, None).expect("parsed");
-    Script { path, text, tree }
-}
-
-fn scripts() -> Vec<Script> {
-    let read = |path: PathBuf| fs::read_to_string(&path).map(|text| script(path, text)).expect("readable");
-    files(Path::new("config"), "ps1").into_iter().map(read).collect()
-}
-
-/// Every file below a folder with that ending.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+/// Every script below a folder.
+fn scripts(folder: &Path) -> Vec<PathBuf> {
     let mut out = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(folder).expect("readable").flatten() {
         let path = entry.path();
         if path.is_dir() {
-            out.extend(files(&path, ending));
-        } else if path.extension().is_some_and(|e| e == ending) {
+            out.extend(scripts(&path));
+        } else if path.extension().is_some_and(|e| e == "ps1") {
             out.push(path);
         }
     }
-    out.sort();
     out
 }
 
-/// Cmdlet → its module and parameters.
-fn reference() -> BTreeMap<String, (String, Vec<String>)> {
-    let mut out = BTreeMap::new();
-    for file in files(Path::new("tests/fixtures/cmdlets"), "json") {
-        let module = file.file_stem().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-        let text = fs::read_to_string(&file).expect("readable");
-        let cmdlets: BTreeMap<String, Vec<String>> = serde_json::from_str(&text).expect("JSON");
-        out.extend(cmdlets.into_iter().map(|(name, parameters)| (name, (module.clone(), parameters))));
-    }
-    for (name, parameters) in MORE {
-        let parameters = parameters.iter().map(|p| (*p).to_owned()).collect();
-        out.insert(name.to_owned(), (String::new(), parameters));
-    }
-    out
+#[test]
+fn the_built_in_runbooks_have_no_finding() {
+    let report = Library::new(None).lint(None).unwrap();
+    let found: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+    // Every script there is, and the files with tables.
+    assert!(report.files > scripts(Path::new("config/runbooks")).len(), "{} files", report.files);
 }
 
-/// Applies a rule to every script.
-fn none(rule: impl Fn(&Script) -> Vec<String>) {
-    let wrong: Vec<String> = scripts().iter().flat_map(rule).collect();
+#[test]
+fn the_scripts_of_the_transport_have_no_finding() {
+    let mut wrong = Vec::new();
+    for path in scripts(Path::new("config/remote")) {
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let role = if PROCESSES.contains(&name) { Role::Process } else { Role::Transport };
+        let source = Source::new(path.display().to_string(), fs::read_to_string(&path).expect("readable"));
+        wrong.extend(script(&source, &Use::of(role)).findings.iter().map(ToString::to_string));
+    }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-#[test]
-fn every_script_is_ascii() {
-    none(ascii);
-}
+/// Rule, what the script is used for, a bad example with `§` in front of every place where it is found, and a good one.
+const EXAMPLES: &[(&str, Role, &str, &str)] = &[
+    ("ascii", Role::Read, "$a = 'x'\n'§\u{e4}'", "'ae'"),
+    ("ascii", Role::Read, "§\u{feff}$a", "$a\r\n$b\r\n"),
+    ("ascii", Role::Read, "# §\u{2013} a dash of an editor", "# - a dash"),
+    ("tab", Role::Read, "if ($a) {\n§\t1\n\t2\n}", "if ($a) {\n  1\n}"),
+    ("syntax", Role::Read, "§if ($a {", "if ($a) { 1 }"),
+    ("language-7", Role::Read, "$a = $b §?? 1", "$a = '??'"),
+    ("language-7", Role::Read, "$a §??= 1", "# $a ??= 1"),
+    ("language-7", Role::Read, "$a = ${b}§?.Name", "$a = 'file?.txt'"),
+    ("language-7", Role::Read, "$a = $b §? 1 : 2", "if ($b) { 1 } else { 2 }"),
+    ("language-7", Role::Read, "Test-Path a §&& Test-Path b", "if (Test-Path a) { Test-Path b }"),
+    ("language-7", Role::Read, "Test-Path a §|| Test-Path b", "$a -or $b"),
+    ("language-7", Role::Read, "$b = \"x $($a §?? 1)\"", "\"x ?? $a\""),
+    ("language-7", Role::Read, "if (§$IsWindows) { 1 }", "if ($IsDomain) { 1 }"),
+    ("language-7", Role::Read, "function F { §clean { 1 } }\nF", "function F { end { 1 } }\nF"),
+    ("language-7", Role::Read, "\"a §`u{41}\"", "\"a `n\""),
+    ("cmdlet-7", Role::Read, "§Get-Uptime", "Get-Date"),
+    ("cmdlet-7", Role::Read, "1 | ForEach-Object §-Parallel { $_ }", "1 | ForEach-Object -Process { $_ }"),
+    ("cmdlet-7", Role::Read, "ConvertFrom-Json -InputObject $a §-AsHashtable", "ConvertFrom-Json -InputObject $a"),
+    ("using", Role::Read, "§using namespace System.IO", "Import-Module -Name Storage"),
+    (
+        "param",
+        Role::Read,
+        "§param([string]$Name)\n$Name",
+        "function F { param([string]$Name) $Name }\nF $arg.which",
+    ),
+    ("variable-unset", Role::Read, "if (§$A1) { $A1.b }", "foreach ($q in 1..3) { \"$q ${q} $($script:q)\" }"),
+    (
+        "variable-unset",
+        Role::Read,
+        "$cluster = 1\n\"x $(§$clutser.Name)\"",
+        "$m, [int]$g = 1, 2\n\"$m $g $PID $env:X\"",
+    ),
+    (
+        "variable-unset",
+        Role::Read,
+        "§$q.r = 1",
+        "function F($q, [int]$r = 1) { $q + $r }\nF 1\nGet-Item -Path x -ErrorVariable t -ErrorAction Ignore\n$t",
+    ),
+    ("argument-missing", Role::Read, "$x = \"$($arg.§cluster)\"", "$x = \"$($arg.which)\""),
+    ("cmdlet-unknown", Role::Read, "$x = 1\n$x | §Get-Nothing", "function Get-Nothing { 1 }\nGet-Nothing"),
+    ("cmdlet-unknown", Role::Read, "$x = @(1 | Where-Object { §Get-Nothing })", "RegValue a b"),
+    ("cmdlet-unknown", Role::Read, "§whoami /all", "$null | & whoami.exe /all"),
+    ("cmdlet-alias", Role::Read, "1 | §% { $_ } | §? { $_ }", "1 | ForEach-Object { $_ }"),
+    ("cmdlet-module", Role::Read, "§FailoverClusters\\Get-Date", "Microsoft.PowerShell.Utility\\Get-Date"),
+    (
+        "cmdlet-newer",
+        Role::Step(Class::Once),
+        "Invoke-CauRun -Force §-SuspendRetriesPerNode 1 -ErrorAction Stop",
+        "Invoke-CauRun -Force -ErrorAction Stop",
+    ),
+    (
+        "parameter-unknown",
+        Role::Read,
+        "Get-ClusterNode §-Host x -ErrorAction Stop",
+        "Get-ClusterNode -Name x -ErrorAction Stop",
+    ),
+    (
+        "parameter-unknown",
+        Role::Read,
+        "$p = @{ §Host = 'x'; ErrorAction = 'Stop' }\nGet-ClusterNode @p",
+        "$p = @{ Name = 'x'; ErrorAction = 'Stop' }\nGet-ClusterNode @p",
+    ),
+    ("parameter-short", Role::Read, "Get-Date §-Form o", "Get-Date -Format o"),
+    (
+        "parameter-short",
+        Role::Read,
+        "Get-Service §-ServiceName x -ErrorAction Stop",
+        "Get-Service -Name x -ErrorAction Stop",
+    ),
+    ("spelling", Role::Read, "1 | §where-Object { $_ }", "1 | Where-Object Length -eq 1"),
+    ("spelling", Role::Read, "§get-date §-format o", "Get-Date -Format o"),
+    ("constrained-type", Role::Read, "[§pscustomobject]@{ a = 1 }", "[ordered]@{ a = 1 }"),
+    ("constrained-type", Role::Read, "[§ref]$a", "[int64]$a"),
+    ("constrained-type", Role::Read, "$a -as [§IO.FileInfo]", "function F([string[]]$A) { $A }\nF a"),
+    ("constrained-member", Role::Read, "§[IO.File]::Exists('x')", "Test-Path -LiteralPath x"),
+    ("basic-member", Role::Read, "§[string]::Join(',', $a)", "$a -join ','"),
+    ("constrained-method", Role::Read, "$a.§GetType().Name", "$a.PSTypeNames[0]"),
+    ("constrained-method", Role::Read, "$a.§Foo()", "$a.Where({ $_ }).ForEach({ \"$_\".Trim() })"),
+    ("constrained-method", Role::Read, "{ 1 }.§Invoke()", "& { 1 }"),
+    (
+        "constrained-method",
+        Role::Read,
+        "if ($x) { $a.§Open('Open') }",
+        "if (\"$($ExecutionContext.SessionState.LanguageMode)\" -eq 'FullLanguage') { $a.Open('Open') }",
+    ),
+    ("constrained-object", Role::Read, "§Add-Type -TypeDefinition $a", "$a"),
+    ("constrained-object", Role::Read, "§New-Object -TypeName Net.WebClient", "New-Object -TypeName PSObject"),
+    ("constrained-object", Role::Read, "§New-Object -ComObject $a", "New-Object psobject -Property @{ a = 1 }"),
+    ("constrained-object", Role::Read, "§class X { }", "@{}"),
+    ("constrained-object", Role::Read, "§Start-Job -ScriptBlock { 1 }", "& { 1 }"),
+    ("dot-source", Role::Read, ". §.\\more.ps1", "& { 1 }"),
+    ("dot-source", Role::Read, "& §\"$Dir\\more.ps1\"", "& $block"),
+    ("error-action", Role::Read, "§Get-ClusterNode -Name x", "Get-ClusterNode -Name x -ErrorAction Ignore"),
+    ("error-action", Role::Read, "$p = @{ Name = 'x' }; §Get-ClusterNode @p", "$a | Sort-Object"),
+    (
+        "error-action",
+        Role::Read,
+        "$p = @{ Name = @{ ErrorAction = 1 } }; §Get-ClusterNode @p",
+        "$p = @{ Name = @{ a = 1 }; ErrorAction = 'Stop' }; Get-ClusterNode @p",
+    ),
+    (
+        "error-action",
+        Role::Read,
+        "$ErrorActionPreference = 'Continue'\n§Get-ClusterNode",
+        "$ErrorActionPreference = 'Stop'\nGet-ClusterNode",
+    ),
+    ("prompt", Role::Fix, "§Enable-PSRemoting -ErrorAction Stop", "Enable-PSRemoting -Force -ErrorAction Stop"),
+    (
+        "prompt",
+        Role::Fix,
+        "§Unregister-ScheduledTask -TaskName x -ErrorAction Stop",
+        "Unregister-ScheduledTask -TaskName x -Confirm:$false -ErrorAction Stop",
+    ),
+    (
+        "prompt",
+        Role::Fix,
+        "§Set-Service -Name x -Confirm -ErrorAction Stop",
+        "Set-Service -Name x -Confirm:$false -ErrorAction Stop",
+    ),
+    (
+        "prompt",
+        Role::Fix,
+        "§Clear-Disk -Number 1 -ErrorAction Stop",
+        "$p = @{ Number = 1; Confirm = $false; ErrorAction = 'Stop' }\nClear-Disk @p",
+    ),
+    ("asks-a-person", Role::Read, "$a = §Read-Host 'which?'", "$a = $arg.which"),
+    ("write-host", Role::Read, "§Write-Host 'x'", "Write-Warning 'x'"),
+    ("exit", Role::Read, "if ($x) { §exit 3 }", "if ($x) { return }"),
+    ("program-input", Role::Read, "& §whoami.exe /all; $null | & whoami.exe", "$null | & whoami.exe /all"),
+    ("state-left", Role::Read, "§$env:X = 1", "$x = $env:X"),
+    ("state-left", Role::Read, "§$global:X = 1", "$script:X = 1"),
+    ("state-left", Role::Read, "§$PSDefaultParameterValues['*:ErrorAction'] = 'Stop'", "$p = @{}"),
+    ("secret-exposed", Role::Fix, "$null | & net.exe use x §$arg.task_password", "$null | & net.exe use x"),
+    (
+        "secret-exposed",
+        Role::Fix,
+        "ConvertTo-SecureString -String §'hunter2' -AsPlainText -Force -ErrorAction Stop",
+        "ConvertTo-SecureString -String $arg.task_password -AsPlainText -Force -ErrorAction Stop",
+    ),
+    (
+        "secret-exposed",
+        Role::Fix,
+        "Set-Content -LiteralPath x -Value §\"$($arg.task_password)\" -ErrorAction Stop",
+        "Set-Content -LiteralPath x -Value 'no password' -ErrorAction Stop",
+    ),
+    (
+        "registry-replaced",
+        Role::Fix,
+        "$v = 'HKLM:\\SYSTEM\\CurrentControlSet\\Services\\Vid\\Parameters'\n$null = §New-Item -Path $v -Force -ErrorAction Stop",
+        "$null = New-Item -Path 'HKLM:\\SOFTWARE\\x' -ErrorAction Stop",
+    ),
+    (
+        "registry-replaced",
+        Role::Fix,
+        "$k = 'HKLM:\\SOFTWARE'\n§New-Item -Path \"$k\\x\" -Force -ErrorAction Stop",
+        "$k = 'C:\\x'\nNew-Item -Path \"$k\\x\" -ItemType Directory -Force -ErrorAction Stop",
+    ),
+    (
+        "registry-replaced",
+        Role::Fix,
+        "§New-Item hklm:\\SYSTEM\\CurrentControlSet\\Services\\Vid\\Parameters -Force -ErrorAction Stop",
+        "New-Item -ItemType Directory -Path C:\\x -Force -ErrorAction Stop",
+    ),
+    (
+        "vm-turned-off",
+        Role::Fix,
+        "§Stop-VM -Name x -TurnOff -Force -ErrorAction Stop",
+        "Stop-VM -Name x -Force -ErrorAction Stop",
+    ),
+    (
+        "irreversible",
+        Role::Fix,
+        "§Update-ClusterFunctionalLevel -Force -ErrorAction Stop",
+        "Update-ClusterFunctionalLevel -WhatIf -ErrorAction Stop",
+    ),
+    (
+        "irreversible",
+        Role::Step(Class::Once),
+        "$a = @{ §UpdateClusterFunctionalLevel = 'true' }",
+        "$a = @{ b = 1 }",
+    ),
+    ("restart", Role::Fix, "§Restart-Computer -Force -ErrorAction Stop", "Get-Date"),
+    ("restart", Role::Fix, "$null | & §cmd.exe /c 'shutdown /r'", "$null | & cmd.exe /c ver"),
+    ("restart", Role::Step(Class::Write), "$null | & §shutdown.exe /r /t 0", "$null | & shutdown.exe /a"),
+    (
+        "restart",
+        Role::Fix,
+        "§Invoke-CimMethod -ClassName Win32_OperatingSystem -MethodName Reboot -ErrorAction Stop",
+        "Invoke-CimMethod -ClassName Win32_Process -MethodName Create -ErrorAction Stop",
+    ),
+    (
+        "read-changes",
+        Role::Read,
+        "§Set-Service -Name x -StartupType Manual -ErrorAction Stop",
+        "Get-Service -Name x -ErrorAction Stop",
+    ),
+    ("date-as-text", Role::Read, "$date = Get-Date\n\"at §$date\"", "$date = Get-Date -Format o\n\"at $date\""),
+    ("date-as-text", Role::Read, "\"§$($o.LastBootUpTime)\"", "\"$($o.UpTime)\""),
+    ("date-as-text", Role::Read, "§$o.InstallDate.ToString()", "$o.InstallDate.ToUniversalTime().ToString('o')"),
+    ("json-depth", Role::Read, "@{} | §ConvertTo-Json -Compress", "@{} | ConvertTo-Json -Depth 8"),
+    ("allow", Role::Read, "§# lint: allow cmdlet-alias\nGet-Date", "Get-Date"),
+    ("allow", Role::Read, "Get-Date §# lint: allow cmdlet-alia because", "Get-Date"),
+    (
+        "allow-unused",
+        Role::Read,
+        "Get-Date §# lint: allow cmdlet-alias because",
+        "gci # lint: allow cmdlet-alias short\n",
+    ),
+];
 
-fn ascii(s: &Script) -> Vec<String> {
-    // Neither a code page nor PowerShell 5.1, which takes a file without a mark for ANSI, can change it then.
-
-    let lines = s.text.lines().enumerate().filter(|(_, l)| !l.is_ascii() || l.contains('\t'));
-    lines.map(|(i, l)| format!("{}:{}: {l}", s.path.display(), i + 1)).collect()
-}
-
-#[test]
-fn every_script_parses() {
-    none(parses);
-}
-
-fn parses(s: &Script) -> Vec<String> {
-    let broken = s.nodes().into_iter().filter(|n| n.is_error() || n.is_missing());
-    broken.map(|n| s.says(n, "not PowerShell")).collect()
-}
-
-#[test]
-fn every_cmdlet_and_parameter_is_one_of_windows() {
-    none(known);
-}
-
-fn known(s: &Script) -> Vec<String> {
-    let reference = reference();
-
-    let own = s.functions();
-    let mut wrong = Vec::new();
-    for call in s.commands() {
-        let name = call.cmdlet();
-        if own.contains(&name) || PRELUDE.contains(&name) || call.is_program() || call.is_block() {
-            continue;
-        }
-        let Some((module, parameters)) = reference.get(name) else {
-            // The wrapper runs the script beside it.
-            if !(s.name() == "op.ps1" && call.name == "\"$Dir\\script.ps1\"") {
-                wrong.push(s.says(call.node, "no such cmdlet, or an alias"));
-            }
-            continue;
-        };
-        if call.name != name && call.name != format!("{module}\\{name}") {
-            wrong.push(s.says(call.node, "not of that module"));
-        }
-        for parameter in &call.parameters {
-            let known = parameters.iter().any(|p| p == parameter)
-                || COMMON.contains(parameter)
-                || OF_PROVIDERS.contains(&(name, parameter));
-            if !known {
-                wrong.push(s.says(call.node, &format!("has no -{parameter}, or it is shortened")));
-            }
+/// The example without its marks, and lines and columns of what stood behind them.
+fn places(marked: &str) -> (String, Vec<(usize, usize)>) {
+    let (mut text, mut places) = (String::new(), Vec::new());
+    for c in marked.chars() {
+        if c == '§' {
+            let column = text.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+            places.push((text.matches('\n').count() + 1, column));
+        } else {
+            text.push(c);
         }
     }
-    wrong
+    (text, places)
+}
+
+/// With a prelude, which sets some variables, and two arguments.
+fn used(role: Role) -> Use {
+    let arguments = Some(vec!["task_password".to_owned(), "which".to_owned()]);
+    let variables = "a b block c d dir drive e i k list n o p password s v w x y z";
+    let variables = variables.split(' ').map(str::to_owned).collect();
+    Use { roles: vec![role], given: vec!["RegValue".to_owned()], variables, arguments }
+}
+
+fn found(text: &str, role: Role, rule: &str) -> Vec<(usize, usize)> {
+    let report = script(&Source::new("x.ps1", text), &used(role));
+    report.findings.iter().filter(|f| f.rule.id == rule).map(nodelift::runbook::lint::Finding::start).collect()
 }
 
 #[test]
-fn the_reference_holds_nothing_else() {
-    let scripts = scripts();
-    let used: BTreeSet<&str> = scripts.iter().flat_map(Script::commands).map(|c| c.cmdlet()).collect();
-    // The transport's own scripts may come later than their cmdlets.
-    let late =
-        ["ConvertFrom-Json", "Get-Culture", "Get-Location", "Invoke-Expression", "Set-Item", "Set-Location"];
-    let unused: Vec<String> =
-        reference().into_keys().filter(|c| !used.contains(c.as_str()) && !late.contains(&c.as_str())).collect();
-    assert!(unused.is_empty(), "{unused:?}");
-}
-
-#[test]
-fn every_error_of_a_cmdlet_is_an_error() {
-    none(stops);
-}
-
-fn stops(s: &Script) -> Vec<String> {
-    let reference = reference();
-
-    if s.text.contains("$ErrorActionPreference = 'Stop'") || s.text.contains("$ErrorActionPreference='Stop'") {
-        return Vec::new();
-    }
-    let touches = |call: &Call| {
-        let pure = PURE_CMDLETS.contains(&call.cmdlet());
-        let module = reference.get(call.cmdlet()).map(|(module, _)| module.as_str());
-        !pure && module.is_some_and(|m| !PURE.contains(&m))
-    };
-    let says = |call: &Call| {
-        call.parameters.contains(&"ErrorAction") || call.splats.iter().any(|v| holds(&s.text, v, "ErrorAction"))
-    };
-    let silent = s.commands().into_iter().filter(|c| touches(c) && !says(c));
-    silent.map(|c| s.says(c.node, "needs -ErrorAction")).collect()
-}
-
-/// Whether the table that a variable is made with has that key.
-fn holds(text: &str, variable: &str, key: &str) -> bool {
-    let Some((_, table)) = text.split_once(&format!("${variable} = @{{")) else { return false };
-    let mut depth = 1;
-    let end = table.find(|c| {
-        depth += match c {
-            '{' => 1,
-            '}' => -1,
-            _ => 0,
-        };
-        depth == 0
-    });
-    table[..end.unwrap_or(table.len())].contains(&format!("{key} = "))
-}
-
-#[test]
-fn native_programs_get_no_input() {
-    none(fed);
-}
-
-fn fed(s: &Script) -> Vec<String> {
-    // A program that reads its input would eat the next request.
-
-    let fed = |call: &Call| {
-        let pipeline = call.node.parent().map(|p| s.text_of(p).trim_start().to_owned()).unwrap_or_default();
-        pipeline.starts_with("$null |")
-    };
-    let hungry = s.commands().into_iter().filter(|c| c.is_program() && !fed(c));
-    hungry.map(|c| s.says(c.node, "is not fed from $null")).collect()
-}
-
-#[test]
-fn nothing_that_constrained_language_refuses() {
-    none(constrained);
-}
-
-fn constrained(s: &Script) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for node in s.nodes() {
-        let text = s.text_of(node);
-        match node.kind() {
-            "::" => wrong.push(s.says(node.parent().unwrap_or(node), "calls .NET")),
-            "type_spec" if !TYPES.contains(&text.to_ascii_lowercase().as_str()) => {
-                wrong.push(s.says(node, "a type that is not allowed"));
-            }
-            "assignment_expression" if text.to_ascii_lowercase().starts_with("$env:") => {
-                wrong.push(s.says(node, "changes the environment"));
-            }
-            "flow_control_statement"
-                if text.to_ascii_lowercase().starts_with("exit") && !PROCESSES.contains(&s.name()) =>
-            {
-                wrong.push(s.says(node, "ends the worker"));
-            }
-            _ => {}
+fn every_bad_example_is_found_at_its_place_and_no_good_one() {
+    for (rule, role, bad, good) in EXAMPLES {
+        let (text, places) = places(bad);
+        assert_eq!(found(&text, *role, rule), places, "{rule}: {text}");
+        // It is read to its end, or it would be good for nothing.
+        for rule in [rule, "syntax", "language-7"] {
+            let missed = found(good, *role, rule);
+            assert!(missed.is_empty(), "{rule} finds in the good example at {missed:?}: {good}");
         }
     }
-    wrong
-}
-
-/// Variables that PowerShell has, and `$arg`, which a script of a runbook gets.
-const GIVEN: [&str; 9] =
-    ["_", "arg", "env", "executioncontext", "false", "lastexitcode", "null", "psversiontable", "true"];
-
-#[test]
-fn every_variable_of_a_runbook_is_set_somewhere() {
-    none(|s| if s.path.starts_with("config/runbooks") { unset(s) } else { Vec::new() });
-}
-
-fn unset(s: &Script) -> Vec<String> {
-    let variables = s.nodes().into_iter().filter(|n| n.kind() == "variable");
-    let name = |n: &Node| {
-        let text = s.text_of(*n).trim_start_matches(['$', '@', '{']).to_ascii_lowercase();
-        text.split([':', '}']).next().unwrap_or_default().to_owned()
-    };
-    let text = s.text.to_ascii_lowercase();
-    // It stands left of an assignment, in a foreach, among parameters, or is named to a cmdlet.
-    let set = |name: &str| {
-        let ways = [format!("${name} ="), format!("${name} +="), format!("foreach (${name} in")];
-        ways.iter().any(|w| text.contains(w))
-            || text.contains(&format!("]${name}"))
-            || text.contains(&format!(", ${name})"))
-            || text.contains(&format!("(${name}) {{"))
-            || text.contains(&format!("-errorvariable {name}"))
-    };
-    let wrong = variables.filter(|n| !GIVEN.contains(&name(n).as_str()) && !set(&name(n)));
-    wrong.map(|n| s.says(n, "is set nowhere")).collect()
 }
 
 #[test]
-fn a_bad_script_is_found() {
-    let found = |text: &str, rule: fn(&Script) -> Vec<String>| {
-        let wrong = rule(&script(PathBuf::from("bad.ps1"), text.to_owned()));
-        wrong.into_iter().map(|w| w.split(": ").nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>()
-    };
-    assert_eq!(found("'\u{e4}'", ascii).len(), 1);
-    assert!(!found("if (", parses).is_empty());
-    assert_eq!(found("gci C:", known), ["no such cmdlet, or an alias"]);
-    assert_eq!(found("1 | % { $_ }", known), ["no such cmdlet, or an alias"]);
-    assert_eq!(found("Get-ClusterNode -Nam x", known), ["has no -Nam, or it is shortened"]);
-    assert_eq!(found("Storage\\Get-ClusterNode", known), ["not of that module"]);
-    assert_eq!(
-        found("$x = @(Get-ClusterNode | Where-Object { Get-Nothing })", known),
-        ["no such cmdlet, or an alias"]
-    );
-    assert_eq!(found("Get-ClusterNode -Name x", stops), ["needs -ErrorAction"]);
-    assert_eq!(found("$p = @{ Name = 'x' }; Get-ClusterNode @p", stops), ["needs -ErrorAction"]);
-    assert!(found("$p = @{ Name = @{ a = 1 }; ErrorAction = 'Stop' }; Get-ClusterNode @p", stops).is_empty());
-    assert_eq!(found("& whoami.exe /all; $null | & whoami.exe", fed), ["is not fed from $null"]);
-    assert_eq!(found("[IO.File]::Exists('x')", constrained), ["a type that is not allowed", "calls .NET"]);
-    assert_eq!(found("[pscustomobject]@{}", constrained), ["a type that is not allowed"]);
-    assert_eq!(found("$env:X = 1", constrained), ["changes the environment"]);
-    assert_eq!(found("if ($x) { exit 3 }", constrained), ["ends the worker"]);
-    assert_eq!(found("$x = $A.node; foreach ($y in $x) { $y }", unset), ["is set nowhere"]);
+fn a_bad_example_has_no_other_error() {
+    // What a person reads is the mistake, not what follows from it.
+    for (rule, role, bad, _) in
+        EXAMPLES.iter().filter(|(rule, ..)| !["irreversible", "read-changes"].contains(rule))
+    {
+        let report = script(&Source::new("x.ps1", places(bad).0), &used(*role));
+        let other = report.findings.iter().find(|f| f.rule.id != *rule && f.rule.severity == Severity::Error);
+        assert!(other.is_none(), "{rule}: {}", other.unwrap());
+    }
+}
+
+#[test]
+fn ids_of_rules_do_not_change() {
+    // Comments in people's files and their programs name them: one may come, none may go or weigh something else.
+    let errors = "allow argument-missing ascii asks-a-person cmdlet-7 cmdlet-module cmdlet-unknown constrained-member \
+                  constrained-object constrained-type dot-source error-action exit expression-constant irreversible \
+                  language-7 param parameter-unknown program-input prompt read-changes registry-replaced restart runbook \
+                  secret-exposed state-left syntax too-large using variable-unset vm-turned-off words-missing";
+    let warnings = "allow-unused basic-member cmdlet-alias cmdlet-newer constrained-method date-as-text facts-unused \
+                    file-unused json-depth parameter-short spelling tab timeout-missing write-host";
+    for (severity, ids) in [(Severity::Error, errors), (Severity::Warning, warnings)] {
+        for id in ids.split_whitespace() {
+            assert!(RULES.iter().any(|r| r.id == id && r.severity == severity), "{id}");
+        }
+    }
+}
+
+#[test]
+fn every_rule_of_scripts_has_an_example() {
+    let shown: BTreeSet<&str> = EXAMPLES.iter().map(|(rule, ..)| *rule).collect();
+    // Those of runbooks are in tests/runbooks.rs; a script too large needs no example here.
+    let of_runbooks = [
+        "runbook",
+        "timeout-missing",
+        "words-missing",
+        "expression-constant",
+        "facts-unused",
+        "file-unused",
+        "too-large",
+    ];
+    let without: Vec<&str> =
+        RULES.iter().map(|r| r.id).filter(|id| !shown.contains(id) && !of_runbooks.contains(id)).collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+/// PowerShell of every kind: forms that authors write, and that no rule takes for a mistake of syntax.
+const FORMS: &[&str] = &[
+    "<#\n.SYNOPSIS\n  && || ??\n#>\n#requires -Version 5.1\n$a",
+    "function F {\n  [CmdletBinding()]\n  param(\n    [Parameter(Mandatory = $true)][ValidateSet('a', 'b')][string[]]$A,\n\n    [switch]$B\n  )\n  begin { 1 } process { 2 } end { 3 }\n}",
+    "function F { param($a) $a }\nfunction G($a, $b = 1) { $a }\nfilter H { $_ }",
+    "switch -Regex ($x) { '^a' { 1; break } { $_ -gt 2 } { 2 } default { 3 } }",
+    "switch ($x) {\n  1 { 'one' }\n  default { 2 }\n}",
+    "$a.ForEach({ $_ }).Where({ $_ })\n$a.ForEach('Name')",
+    "for ($i = 0; $i -lt 3; $i++) { $i }\nfor (;;) { break }\ndo { 1 } until ($true)",
+    ":outer foreach ($k in 1..3) { if ($k) { continue outer } }",
+    "try { 1 } catch [System.Exception] { 2 } finally { 3 }\ntrap { continue }",
+    "$x = if ($a) { 1 } elseif ($b) { 2 } else { 3 }\n$y = foreach ($i in $z) { $i }",
+    "$a = 1MB + 2L + 0XFF + 1.5e3 + .5\n\"{0:N1} GiB\" -f ($a / 1GB)",
+    "Get-Item -Path $env:TEMP\\x-y.txt -ErrorAction:Stop\nGet-Item ..\\z, \\\\srv\\share\\*.txt -ErrorAction Stop",
+    "$a | Select-Object @{ n = 'a'; e = { $_.b } }, Name, Id -First 1",
+    "\"$a:$b ${c} $($d['e'].f -join ', ') `\"x`\" \"\"y\"\" $ 100%\"\n'it''s'",
+    "$a = @\"\n\"quoted\" $($b.c)\n\"@\n$d = @'\n$not ?? code\n'@",
+    "$a, $b = 1, 2\n[int[]]$n = @(1; 2)[-1]\n$n[0]++\n$x.y['z'].a = - 1",
+    "$null | & netsh.exe winhttp show proxy 2>&1 | ForEach-Object { \"$_\" }\n& { param($q) $q } 1\n& $block *>&1",
+    "1..10 | ForEach-Object { $_ % 3 }\n$a -notin 1, 2 -and -not ($b -is [string]) -or !$c",
+    "$p = @{\n  Path = 'x'\n  'a b' = 1\n}\nGet-Item @p -ErrorAction Stop |\n  Sort-Object -Property Name `\n  -Descending",
+];
+
+#[test]
+fn powershell_of_every_kind_is_read() {
+    for text in FORMS {
+        let report = script(&Source::new("x.ps1", *text), &used(Role::Read));
+        let wrong: Vec<String> = report
+            .findings
+            .iter()
+            .filter(|f| ["syntax", "language-7", "cmdlet-unknown", "using"].contains(&f.rule.id))
+            .map(ToString::to_string)
+            .collect();
+        assert!(wrong.is_empty(), "{text}\n{}", wrong.join("\n"));
+    }
+}
+
+#[test]
+fn a_step_may_do_what_it_is_for() {
+    let level = "$null = Update-ClusterFunctionalLevel -Force -ErrorAction Stop";
+    assert!(script(&Source::new("x.ps1", level), &Use::of(Role::Step(Class::Irreversible))).findings.is_empty());
+    let both = Use { roles: vec![Role::Step(Class::Irreversible), Role::Fix], ..Use::default() };
+    assert_eq!(script(&Source::new("x.ps1", level), &both).findings.len(), 1);
+    let restart = "Restart-Computer -Force -ErrorAction Stop";
+    assert!(script(&Source::new("x.ps1", restart), &Use::of(Role::Step(Class::Once))).findings.is_empty());
+    assert!(script(&Source::new("x.ps1", "exit 3"), &Use::of(Role::Process)).findings.is_empty());
+}
+
+#[test]
+fn what_is_meant_is_allowed_with_a_reason() {
+    let text = "gci -ErrorAction Stop # lint: allow cmdlet-alias shown in a course\n\
+                # lint: allow cmdlet-alias this one too\n# and why\ngci -ErrorAction Stop\n\
+                gci -ErrorAction Stop\n";
+    let report = script(&Source::new("x.ps1", text), &Use::of(Role::Read));
+    let places: Vec<_> = report.findings.iter().map(|f| (f.rule.id, f.line())).collect();
+    assert_eq!((report.allowed, places), (2, vec![("cmdlet-alias", 5)]));
+}
+
+#[test]
+fn a_large_script_is_found() {
+    let text = "$a = 12\n".repeat(112_501);
+    assert_eq!(found(&text, Role::Read, "too-large"), [(1, 1)]);
+    assert!(found(&text[..80_000], Role::Read, "too-large").is_empty());
+}
+
+#[test]
+fn nothing_that_is_written_breaks_the_linter() {
+    // Every beginning of a script, and every script without one of its lines.
+    for path in scripts(Path::new("config")).into_iter().take(12) {
+        let text = fs::read_to_string(&path).expect("readable");
+        let ends = (0..text.len()).step_by(37).map(|end| text[..end].to_owned());
+        let lines: Vec<&str> = text.lines().collect();
+        let gaps = (0..lines.len()).step_by(3).map(|i| [&lines[..i], &lines[i + 1..]].concat().join("\n"));
+        for broken in ends.chain(gaps) {
+            script(&Source::new("x.ps1", broken), &Use::of(Role::Read));
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nodelift::core::connection::{Connection, TroubleKind};
 use nodelift::core::event::FailureKind;
-use nodelift::remote::ssh::known_hosts::{Verdict, append};
+use nodelift::remote::ssh::known_hosts::{Verdict, append, replace};
 use nodelift::remote::ssh::{Credential, Endpoint, SshConfig, SshRuntime};
 use nodelift::remote::{Host, Request};
 use serde_json::json;
@@ -224,10 +224,20 @@ async fn host_keys_are_strict() {
     let changed = Bench::on(&runtime, config.clone()).trouble().await;
     assert_eq!(changed.kind, TroubleKind::HostKeyChanged);
     assert!(changed.message.contains("CHANGED") && changed.message.contains("line 1"), "{}", changed.message);
-    assert!(changed.remedy.contains("ssh-keygen -R"), "{}", changed.remedy);
+    assert!(changed.remedy.contains("nodelift trust -i FILE --node node "), "{}", changed.remedy);
     let lost = bench.trouble().await;
     assert!([TroubleKind::HostKeyChanged, TroubleKind::Lost].contains(&lost.kind), "{lost:?}");
     bench.troubled(TroubleKind::HostKeyChanged).await;
+
+    // A person took the new key over: what was known besides stays.
+    known(&format!("# mine\nelse.example,{line}"));
+    let scanned = within(runtime.scan(config.clone())).await.expect("scan");
+    assert!(matches!(&scanned.verdict, Verdict::Changed(k) if k.len() == 1 && k == &scanned.others));
+    replace(&file, &scanned.name, &scanned.key).expect("replaced");
+    bench.host.open();
+    bench.ready().await;
+    let now = fs::read_to_string(&file).expect("known_hosts");
+    assert!(now.starts_with("# mine\nelse.example ") && now.lines().count() == 3, "{now}");
 
     // Known by an ecdsa key: it is asked for first, although the server would rather show its ed25519 key.
     server.kill();
@@ -243,6 +253,10 @@ async fn host_keys_are_strict() {
     let other = Bench::on(&runtime, config.clone()).trouble().await;
     assert_eq!(other.kind, TroubleKind::HostKeyChanged);
     assert!(other.message.contains("no longer offers"), "{}", other.message);
+    let scanned = within(runtime.scan(config.clone())).await.expect("scan");
+    assert!(matches!(&scanned.verdict, Verdict::OtherTypeKnown(k) if k == &scanned.others));
+    replace(&file, &scanned.name, &scanned.key).expect("replaced");
+    assert!(matches!(within(runtime.scan(config.clone())).await.expect("scan").verdict, Verdict::Trusted(_)));
 }
 
 #[tokio::test]

@@ -379,10 +379,14 @@ fn a_changed_host_key_shows_both_and_nothing_is_sent() {
     let old = fingerprint(&site.lab.folder().join("HCI-N1.host.pub"));
     let new = fingerprint(&server.path("host.pub"));
     let at = format!("the host key of 127.0.0.1:{} has CHANGED", server.port);
-    let remove = format!("ssh-keygen -R \"[127.0.0.1]:{}\"", server.port);
     detail_says(
         &mut t,
-        &[&at, &format!("it shows ed25519 {new}"), &format!("known is ed25519 {old}"), &remove, "nodelift trust"],
+        &[
+            &at,
+            &format!("it shows ed25519 {new}"),
+            &format!("known is ed25519 {old}"),
+            "nodelift trust -i FILE --node HCI-N2",
+        ],
     );
     leaves(t, 3, &["has CHANGED", "nodelift trust", "HCI-CL1: blocked, "]);
     let log = server.sshd_log();
@@ -404,6 +408,110 @@ fn a_changed_host_key_shows_both_and_nothing_is_sent() {
     row_shows(&t, "HCI-N2", "Up, unreadable");
     t.shows("BLOCKED");
     leaves(t, 3, &["HCI-CL1: blocked, "]);
+}
+
+/// `nodelift trust` for one machine, on a terminal of its own.
+fn trust(site: &Site, node: &str) -> Terminal {
+    let mut command = site.command("trust");
+    command.args(["--node", node]);
+    Terminal::open(command, pty::size(120, 40))
+}
+
+#[test]
+fn a_changed_host_key_is_taken_over_by_a_decision_for_that_machine_alone() {
+    let Some(site) = Site::new() else { return };
+    let port = site.port("HCI-N2");
+    let others = |text: &str| {
+        let own = format!("[127.0.0.1]:{port}");
+        text.lines().filter(|l| !l.contains(&own)).map(|l| format!("{l}\n")).collect::<String>()
+    };
+    // Known by another key, in one line with a machine that keeps it.
+    site.know(port, &site.read("HCI-N1.host.pub"));
+    let known = fs::read_to_string(site.path("known_hosts")).expect("known hosts");
+    let known = known.replace(&format!("[127.0.0.1]:{port} "), &format!("other.example,[127.0.0.1]:{port} "));
+    fs::write(site.path("known_hosts"), &known).expect("known hosts");
+    let old = fingerprint(&site.lab.folder().join("HCI-N1.host.pub"));
+    let new = fingerprint(&site.lab.folder().join("HCI-N2.host.pub"));
+    let mut t = site.open();
+    is_cut_off(&t, "HCI-N2", "KEY CHANGED", "its HOST KEY HAS CHANGED");
+    detail_says(&mut t, &["nodelift trust -i FILE --node HCI-N2"]);
+
+    // Whatever is not the name leaves it; a short reason too.
+    for typed in ["\r", "yes\r", "HCI-N1\r", "HCI-N2\rshort\r\r"] {
+        let mut left = trust(&site, "HCI-N2");
+        left.shows("type the machine's name");
+        says(&left, &["CHANGED HCI-N2", "known ed25519", &old, "shown ed25519", &new, "ssh-keygen -lf C:"]);
+        left.press(typed);
+        assert_eq!(left.ends().exit_code(), 8, "{}", left.text());
+        left.shows("Left as it is");
+        assert_eq!(fs::read_to_string(site.path("known_hosts")).expect("known hosts"), known, "{typed:?}");
+    }
+
+    let mut taken = trust(&site, "hci-n2");
+    taken.shows("type the machine's name");
+    assert!(!taken.text().contains("HCI-N1 "), "only that machine was asked\n{}", taken.text());
+    taken.press("HCI-N2\r");
+    taken.shows("Why is it another key?");
+    taken.press("too short\r");
+    taken.shows("15 characters");
+    taken.press("reinstalled after a broken disk\r");
+    assert_eq!(taken.ends().exit_code(), 0, "{}", taken.text());
+    taken.shows("HCI-N2 is trusted by its new key");
+
+    let now = fs::read_to_string(site.path("known_hosts")).expect("known hosts");
+    assert!(now.contains(&format!(
+        "[127.0.0.1]:{port} {}",
+        site.read("HCI-N2.host.pub").trim().rsplit_once(' ').unwrap().0
+    )));
+    let theirs = format!("other.example {}", site.read("HCI-N1.host.pub").trim());
+    assert_eq!(others(&now), others(&known) + &theirs + "\n", "the rest is as it was");
+    assert_eq!(fs::read_to_string(site.path("known_hosts.old")).expect("a copy"), known);
+    let folder = site.path("NODELIFT_STATE").join("diagnostics");
+    let logs = fs::read_dir(folder).expect("diagnostics").flatten();
+    let log: String = logs.map(|e| fs::read_to_string(e.path()).expect("a log")).collect();
+    let line =
+        log.lines().find(|l| l.contains("a changed host key is accepted")).expect("the decision is written down");
+    for part in [&old, &new, "reinstalled after a broken disk", "HCI-N2", "by="] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+
+    t.press("C");
+    is_back(&t, "HCI-N2");
+    leaves(t, 0, &[]);
+}
+
+#[test]
+fn a_revoked_or_foreign_key_cannot_be_taken_over() {
+    let Some(site) = Site::new() else { return };
+    let key = site.read("HCI-N2.host.pub");
+    let known = fs::read_to_string(site.path("known_hosts")).expect("known hosts");
+    fs::write(site.path("known_hosts"), format!("{known}@revoked * {key}")).expect("known hosts");
+    let mut revoked = trust(&site, "HCI-N2");
+    assert_eq!(revoked.ends().exit_code(), 8);
+    says(&revoked, &["REVOKED HCI-N2", "No new key to review."]);
+
+    // In a file that cannot be written: a folder where its copy would be put stands in for that, also for root.
+    site.know(site.port("HCI-N2"), &site.read("HCI-N1.host.pub"));
+    let text = fs::read_to_string(site.path("known_hosts"))
+        .expect("known hosts")
+        .replace(&format!("@revoked * {key}"), "");
+    fs::write(site.path("known_hosts"), &text).expect("known hosts");
+    fs::create_dir(site.path("known_hosts.old")).expect("folder");
+    let mut kept = trust(&site, "HCI-N2");
+    kept.shows("type the machine's name");
+    kept.press("HCI-N2\rreinstalled after a broken disk\r");
+    assert_eq!(kept.ends().exit_code(), 8, "{}", kept.text());
+    kept.shows("Nothing was changed there");
+    assert_eq!(fs::read_to_string(site.path("known_hosts")).expect("known hosts"), text);
+    assert_eq!(
+        fs::read_dir(site.folder.path())
+            .expect("folder")
+            .flatten()
+            .filter(|e| { e.file_name().to_string_lossy().starts_with(".known_hosts-") })
+            .count(),
+        0,
+        "nothing is left behind"
+    );
 }
 
 #[test]

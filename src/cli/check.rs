@@ -1,25 +1,25 @@
 //! `nodelift check`: readiness without the screen. Reads only.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use color_eyre::eyre::{Result, WrapErr};
-use jiff::Timestamp;
-use serde::Serialize;
 
-use super::{Exit, hosts, out, secrets, session, site};
+use super::documents::Documents;
+use super::{Exit, hosts, out, readiness, secrets, session, site};
+use crate::config::diagnose::{did_you_mean, suggest};
 use crate::config::settings::Settings;
-use crate::core::command::{blockers, is_bad, plural};
-use crate::core::event::{EngineInfo, Outcome};
-use crate::core::plan::{Moment, Severity};
+use crate::core::event::EngineInfo;
+use crate::core::name::NodeName;
+use crate::core::plan::{Moment, Plan};
 use crate::core::run::Phase;
 use crate::core::state::State;
-use crate::core::summary::check_row;
 use crate::engine::Setup;
 use crate::journal::Journal;
 use crate::link::{FromEngine, PROTOCOL, Reader, ToEngine, Writer};
 use crate::logs::Logs;
+use crate::report::{Only, Report};
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -29,18 +29,43 @@ pub struct Check {
     /// Another runbook than the inventory's
     #[arg(long, value_name = "ID")]
     runbook: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    /// Look only at this node; may be given several times
+    #[arg(long = "node", value_name = "NAME")]
+    nodes: Vec<String>,
+    /// Ask only this check; may be given several times
+    #[arg(long = "check", value_name = "ID")]
+    checks: Vec<String>,
+    /// What ends with code 3
+    #[arg(long, value_name = "WHAT", default_value = "blocker")]
+    fail_on: FailOn,
     /// Show passed checks as well
     #[arg(short, long)]
     all: bool,
+    #[command(flatten)]
+    documents: Documents,
+}
+
+/// The mildest thing that counts as a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// What is in the way of the start
+    Blocker,
+    /// Whatever is not good and not waived
+    Warning,
 }
 
 impl Check {
     /// Checks that inventory, as a person reads it.
     pub fn of(inventory: &str) -> Self {
-        Self { inventory: PathBuf::from(inventory), runbook: None, json: false, all: false }
+        Self {
+            inventory: PathBuf::from(inventory),
+            runbook: None,
+            nodes: Vec::new(),
+            checks: Vec::new(),
+            fail_on: FailOn::Blocker,
+            all: false,
+            documents: Documents::default(),
+        }
     }
 
     pub fn run(self, settings: &Settings) -> Result<Exit> {
@@ -48,11 +73,20 @@ impl Check {
             Ok(pair) => pair,
             Err(exit) => return Ok(exit),
         };
+        let wanted = self.documents.check().and_then(|()| self.narrow(&plan));
+        let (plan, only) = match wanted {
+            Ok(pair) => pair,
+            Err(why) => {
+                eprintln!("nodelift: {why}");
+                return Ok(Exit::Usage);
+            }
+        };
         let secrets = match secrets::gather(&inventory, secrets::Need::Login) {
             Ok(s) => s,
             Err(exit) => return Ok(exit),
         };
-        let hosts = hosts::all(&inventory, &secrets)?;
+        let mut hosts = hosts::all(&inventory, &secrets)?;
+        hosts.retain(|name, _| plan.machines().any(|n| n == name));
         let scale = inventory.scale;
         let (engine, stream) = session::start(move || {
             Ok(Setup {
@@ -81,15 +115,45 @@ impl Check {
             })
         })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let progress = !self.documents.take_standard_output();
         let state =
-            runtime.block_on(follow(stream, !self.json)).wrap_err("the engine left before the checks ended")?;
+            runtime.block_on(follow(stream, progress)).wrap_err("the engine left before the checks ended")?;
         engine.join()?;
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(&report(&state))?);
-        } else {
-            print(&state, self.all, &self.inventory);
+        let report = Report::of(&state, only);
+        let warnings = self.fail_on == FailOn::Warning;
+        if progress {
+            readiness::print(&report, self.all, Some(&self.inventory));
         }
-        Ok(exit(&state))
+        self.documents.write(&report, warnings)?;
+        Ok(exit(&state, &report, warnings))
+    }
+
+    /// The plan with only what is asked for.
+    fn narrow(&self, plan: &Arc<Plan>) -> Result<(Arc<Plan>, Only), String> {
+        let nodes: Vec<NodeName> = self.nodes.iter().map(|n| NodeName::new(n)).collect();
+        if let Some(node) = nodes.iter().find(|n| !plan.nodes.contains(n)) {
+            if plan.coordinator.as_ref() == Some(node) {
+                return Err(format!(
+                    "--node {node}: that is the coordinator; name nodes of the cluster, or a --check"
+                ));
+            }
+            let names: Vec<&str> = plan.nodes.iter().map(NodeName::as_str).collect();
+            return Err(format!("--node {node}: there is no such node: {}", suggest(node.as_str(), names)));
+        }
+        let before = || plan.checks.iter().filter(|c| c.moment == Moment::Before).map(|c| c.id.as_str());
+        if let Some(id) = self.checks.iter().find(|id| before().all(|known| known != **id)) {
+            let meant = did_you_mean(id, before()).map_or_else(String::new, |w| format!(": did you mean `{w}`?"));
+            return Err(format!("--check {id}: there is no such readiness check{meant}"));
+        }
+        let only = Only { nodes: nodes.iter().map(NodeName::to_string).collect(), checks: self.checks.clone() };
+        if only.is_all() {
+            return Ok((plan.clone(), only));
+        }
+        let narrow = plan.narrowed(&nodes, &self.checks);
+        if let Some(id) = self.checks.iter().find(|id| narrow.check(id).is_none()) {
+            return Err(format!("--check {id}: it is not asked of single nodes; leave --node out"));
+        }
+        Ok((Arc::new(narrow), only))
     }
 }
 
@@ -127,184 +191,16 @@ async fn follow(stream: tokio::io::DuplexStream, progress: bool) -> Result<State
     }
 }
 
-fn exit(state: &State) -> Exit {
-    let now = state.at.unwrap_or(Timestamp::UNIX_EPOCH);
+fn exit(state: &State, report: &Report, warnings: bool) -> Exit {
     let at_target =
         |n| state.machines.get(n).and_then(|m| m.build()).is_some_and(|b| b >= state.plan.target.build);
-    if is_out_of_reach(state) {
+    if !report.reached {
         Exit::Unreachable
-    } else if state.plan.nodes.iter().all(at_target) {
+    } else if report.only.is_none() && state.plan.nodes.iter().all(at_target) {
         Exit::NothingToDo
-    } else if blockers(state, now) > 0 {
+    } else if !report.ready || (warnings && report.has_warnings()) {
         Exit::Blocked
     } else {
         Exit::Succeeded
-    }
-}
-
-/// Not one node of the cluster answered.
-fn is_out_of_reach(state: &State) -> bool {
-    state.plan.nodes.iter().all(|n| !state.connection(n).is_ready())
-}
-
-fn print(state: &State, all: bool, inventory: &Path) {
-    let now = state.at.unwrap_or(Timestamp::UNIX_EPOCH);
-    if is_out_of_reach(state) {
-        println!("\n{}: no node can be reached, nothing was judged", state.plan.cluster);
-        return;
-    }
-    let mut area = "";
-    let mut mended = 0;
-    for check in state.plan.checks.iter().filter(|c| c.moment == Moment::Before) {
-        let row = check_row(state, check, now);
-        let outcome = row.outcome.unwrap_or(Outcome::CouldNotTell);
-        if !all && !is_bad(outcome) {
-            continue;
-        }
-        if area != check.area {
-            area = &check.area;
-            println!("\n{area}");
-        }
-        println!("  {:<14} {:<52} {:>2} of {}", outcome.word(), check.title, row.good, row.of);
-        for key in &row.bad {
-            let Some(v) = state.verdict_of(key) else { continue };
-            let place = key.node.as_ref().map_or_else(String::new, |n| format!("{n}: "));
-            let saw = v.value.observed.as_deref().or(v.value.why.as_deref()).unwrap_or("");
-            println!("{}", out::wrap(&format!("{place}{saw}"), 17));
-            for row in &v.value.detail {
-                println!("{}", out::wrap(row, 19));
-            }
-        }
-        if is_bad(outcome) {
-            println!("{}", out::wrap(&format!("expected: {}", check.expect), 17));
-            println!("{}", out::wrap(&check.remedy, 17));
-            if let Some(fix) = &check.fix {
-                mended += 1;
-                println!("{}", out::wrap(&format!("nodelift {}: key f", fix.changes), 17));
-            }
-        }
-    }
-    let r = report(state);
-    if mended > 0 {
-        println!("\nnodelift can mend {}: nodelift run -i {}", plural(mended, "check"), inventory.display());
-    }
-    let stands = match r.blockers {
-        0 => "ready".to_owned(),
-        n => plural(n, "blocker"),
-    };
-    println!(
-        "\n{}: {stands}\n{} pass, {} warn, {} fail, {} could not tell, {} not applicable",
-        r.cluster, r.pass, r.warn, r.fail, r.could_not_tell, r.not_applicable
-    );
-}
-
-/// What `--json` prints. Ids are stable; fields are only ever added.
-#[derive(Serialize)]
-struct Report<'a> {
-    cluster: &'a str,
-    runbook: &'a str,
-    target: &'a str,
-    at: Option<Timestamp>,
-    ready: bool,
-    blockers: usize,
-    pass: usize,
-    warn: usize,
-    fail: usize,
-    could_not_tell: usize,
-    not_applicable: usize,
-    machines: BTreeMap<&'a str, Machine<'a>>,
-    checks: Vec<Row<'a>>,
-}
-
-#[derive(Serialize)]
-struct Machine<'a> {
-    connected: bool,
-    trouble: Option<&'a str>,
-    build: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    id: &'a str,
-    title: &'a str,
-    area: &'a str,
-    severity: Severity,
-    outcome: Option<Outcome>,
-    expected: &'a str,
-    remedy: &'a str,
-    source: &'a str,
-    results: Vec<Verdict<'a>>,
-}
-
-#[derive(Serialize)]
-struct Verdict<'a> {
-    node: Option<&'a str>,
-    outcome: Outcome,
-    observed: Option<&'a str>,
-    why: Option<&'a str>,
-    detail: &'a [String],
-    facts_at: Option<Timestamp>,
-}
-
-fn report(state: &State) -> Report<'_> {
-    let now = state.at.unwrap_or(Timestamp::UNIX_EPOCH);
-    let c = crate::core::summary::counts(state, now);
-    let blockers = blockers(state, now);
-    let checks = state
-        .plan
-        .checks
-        .iter()
-        .filter(|c| c.moment == Moment::Before)
-        .map(|check| Row {
-            id: &check.id,
-            title: &check.title,
-            area: &check.area,
-            severity: check.severity,
-            outcome: check_row(state, check, now).outcome,
-            expected: &check.expect,
-            remedy: &check.remedy,
-            source: &check.source,
-            results: state
-                .checks
-                .range(crate::core::event::VerdictKey { check: check.id.clone(), node: None }..)
-                .take_while(|(k, _)| k.check == check.id)
-                .filter_map(|(k, v)| {
-                    let v = v.current.as_ref()?;
-                    Some(Verdict {
-                        node: k.node.as_ref().map(|n| n.as_str()),
-                        outcome: v.value.outcome,
-                        observed: v.value.observed.as_deref(),
-                        why: v.value.why.as_deref(),
-                        detail: &v.value.detail,
-                        facts_at: v.value.facts_at,
-                    })
-                })
-                .collect(),
-        })
-        .collect();
-    Report {
-        cluster: &state.plan.cluster,
-        runbook: &state.plan.runbook.id,
-        target: &state.plan.target.version,
-        at: state.at,
-        ready: blockers == 0,
-        blockers,
-        pass: c.pass,
-        warn: c.warn,
-        fail: c.fail,
-        could_not_tell: c.unknown,
-        not_applicable: c.not_applicable,
-        machines: state
-            .machines
-            .iter()
-            .map(|(n, m)| {
-                let trouble = match &m.connection {
-                    crate::core::connection::Connection::Trouble(t) => Some(t.message.as_str()),
-                    _ => None,
-                };
-                (n.as_str(), Machine { connected: m.connection.is_ready(), trouble, build: m.build() })
-            })
-            .collect(),
-        checks,
     }
 }

@@ -14,7 +14,7 @@ use crate::engine::{Clock, Setup, Vault};
 use crate::journal::Journal;
 use crate::logs::Logs;
 use crate::remote::sim::World;
-use crate::runbook::Library;
+use crate::runbook::{Library, Runbook};
 
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -39,7 +39,20 @@ impl Demo {
             return Ok(Exit::Usage);
         }
         let speed = self.speed.clamp(1.0, 2_000.0);
-        let (engine, stream) = session::start(move || setup(speed, Timestamp::now()))?;
+        // Mistakes in a folder of the user's are said before the screen opens.
+        let runbook = match Library::new(settings.runbooks.clone()).load(DEFAULT_RUNBOOK) {
+            Ok(runbook) => runbook,
+            Err(why) => {
+                eprintln!("{}", why.to_string().trim_end());
+                return Ok(Exit::Usage);
+            }
+        };
+        let problems = imitated::answers(&runbook).map_or_else(|why| vec![why.to_string()], |a| a.problems());
+        if !problems.is_empty() {
+            eprintln!("nodelift: {}", problems.join("\n"));
+            return Ok(Exit::Usage);
+        }
+        let (engine, stream) = session::start(move || setup(&runbook, speed, Timestamp::now()))?;
         screen::show(stream, settings, screen::Leaving::Ends)?;
         engine.join()?;
         Ok(Exit::Succeeded)
@@ -47,14 +60,13 @@ impl Demo {
 }
 
 /// An engine over the imitated site, from that time on.
-fn setup(speed: f64, start: Timestamp) -> Result<Setup> {
-    let runbook = Library::new(None).load(DEFAULT_RUNBOOK)?;
+fn setup(runbook: &Runbook, speed: f64, start: Timestamp) -> Result<Setup> {
     let world = World::parse(imitated::DEMO).map_err(|e| eyre!(e))?;
-    let plan = imitated::plan(&runbook, &world)?;
+    let plan = imitated::plan(runbook, &world)?;
     let clock = Clock::new(start, speed);
     Ok(Setup {
         plan_sha256: crate::journal::sha256(&serde_json::to_vec(&plan)?),
-        hosts: imitated::hosts(&runbook, world, clock)?,
+        hosts: imitated::hosts(runbook, world, clock)?,
         plan: Arc::new(plan),
         history: Vec::new(),
         journal: Journal::in_memory(),

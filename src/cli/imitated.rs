@@ -29,14 +29,23 @@ pub fn plan(runbook: &Runbook, world: &World) -> Result<Plan> {
     runbook.plan(&site).map_err(|e| eyre!(e))
 }
 
-/// Every machine of a world, under the engine's clock.
-pub fn hosts(runbook: &Runbook, world: World, clock: Clock) -> Result<BTreeMap<NodeName, Arc<dyn Host>>> {
+/// What the simulator answers to the scripts of a runbook.
+///
+/// # Errors
+/// A `.sim.toml` has a mistake: which one, and where.
+pub fn answers(runbook: &Runbook) -> Result<Answers> {
     let mut answers = Answers::embedded().map_err(|e| eyre!(e))?;
     for (path, answer) in &runbook.answers {
         if let Some(script) = runbook.scripts.get(path) {
-            answers.add(path, &script.text, answer).map_err(|e| eyre!("{path}: {e}"))?;
+            answers.add(path, &script.text, answer).map_err(|e| eyre!(e))?;
         }
     }
+    Ok(answers)
+}
+
+/// Every machine of a world, under the engine's clock.
+pub fn hosts(runbook: &Runbook, world: World, clock: Clock) -> Result<BTreeMap<NodeName, Arc<dyn Host>>> {
+    let answers = answers(runbook)?;
     let site = Site::new(world, answers, Arc::new(move || clock.now()), clock.scale());
     Ok(site
         .machines()

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use color_eyre::eyre::Result;
 
-use super::{Exit, screen};
+use super::{Exit, recorded, screen};
 use crate::config::settings::Settings;
 use crate::engine::{Recording, play};
-use crate::journal::{self, Ending};
 use crate::link;
 use crate::logs::Logs;
 
@@ -59,35 +58,15 @@ impl Replay {
     }
 }
 
-/// Reads everything that a replay needs: from a run's folder, its `journal` folder, or a segment in it.
+/// Reads everything that a replay needs.
 fn recording(path: &Path, speed: f64, paused: bool) -> Result<Recording, String> {
-    let folder = [Some(path), path.parent(), path.parent().and_then(Path::parent)]
-        .into_iter()
-        .flatten()
-        .find(|p| p.join("plan.json").is_file())
-        .ok_or("there is no plan.json: name the folder of a run")?;
-    let (plan, sha256) = journal::read_plan(folder).map_err(|e| format!("plan.json cannot be read: {e}"))?;
-    let read = journal::read(&folder.join("journal")).map_err(|e| format!("the journal cannot be read: {e}"))?;
-    match &read.ending {
-        Ending::Whole => {}
-        Ending::Torn => eprintln!("The last record is cut off: it is played up to there."),
-        Ending::Corrupt { segment, line, why } => {
-            eprintln!("{}:{line}: {why}. It is played up to there.", segment.display());
-        }
+    let run = recorded::read(path)?;
+    if let Some(flaw) = &run.flaw {
+        eprintln!("{flaw}. It is played up to there.");
     }
-    let sealed = read.events.iter().find_map(|e| match &e.event {
-        crate::core::event::Event::PlanSealed(s) => Some(s.plan_sha256.as_str()),
-        _ => None,
-    });
-    if sealed.is_some_and(|s| s != sha256) {
-        return Err("plan.json is not the plan that this run was sealed with".into());
-    }
-    if read.events.is_empty() {
-        return Err("the journal is empty".into());
-    }
-    let logs = folder.join("logs");
+    let logs = run.folder.join("logs");
     let logs = if logs.is_dir() { Logs::read(&logs) } else { Ok(Logs::in_memory()) };
-    let run_id = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let run_id = run.folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let logs = logs.map_err(|e| format!("the logs cannot be read: {e}"))?;
-    Ok(Recording { plan, events: read.events, logs, run_id, speed, paused })
+    Ok(Recording { plan: run.plan, events: run.events, logs, run_id, speed, paused })
 }

@@ -54,6 +54,7 @@ impl Run {
         };
         let hosts = hosts::all(&inventory, &secrets)?;
         let (scale, imitated, read_only) = (inventory.scale, inventory.lab, self.read_only);
+        let raw_limit = settings.raw_megabytes.saturating_mul(1 << 20);
         let (engine, stream) = session::start(move || {
             let Opened { folder, plan, plan_sha256, history, epoch, previous, next_segment, run_id } = opened;
             let instance = uuid::Uuid::now_v7().to_string();
@@ -83,7 +84,7 @@ impl Run {
                 actor: session::actor(),
                 read_only,
                 check_first: true,
-                folder: Some(folder),
+                folder: Some(folder.with_raw_limit(raw_limit)),
             })
         })?;
         screen::show(stream, settings, screen::Leaving::EndsEngine)?;

@@ -1,11 +1,11 @@
 //! `nodelift runbook list|show|lint`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use clap::Subcommand;
 use color_eyre::eyre::Result;
 
+use super::lint::Lint;
 use super::{Exit, out};
 use crate::config::diagnose::did_you_mean;
 use crate::config::settings::Settings;
@@ -24,14 +24,8 @@ pub enum Runbook {
         #[arg(long, value_name = "PATH")]
         script: Option<String>,
     },
-    /// Check a runbook's files: structure, expressions, scripts
-    Lint {
-        /// One runbook; all where absent
-        id: Option<String>,
-        /// Folder with runbooks, instead of the one in the settings
-        #[arg(long, value_name = "DIR")]
-        folder: Option<PathBuf>,
-    },
+    /// Check runbooks and their scripts: structure, expressions, PowerShell
+    Lint(Lint),
 }
 
 impl Runbook {
@@ -71,27 +65,7 @@ impl Runbook {
                 },
                 Err(e) => Ok(wrong(&e)),
             },
-            Runbook::Lint { id, folder } => {
-                if let Some(folder) = folder.as_deref().filter(|f| !f.is_dir()) {
-                    eprintln!("nodelift: {}: there is no such folder", folder.display());
-                    return Ok(Exit::Usage);
-                }
-                let library = folder.map_or(library, |f| Library::new(Some(f)));
-                let ids = id.map_or_else(|| library.list().into_iter().map(|(id, _)| id).collect(), |id| vec![id]);
-                let mut exit = Exit::Succeeded;
-                for id in ids {
-                    match library.load(&id) {
-                        Ok(r) => println!(
-                            "{id}: no mistake found: {} checks, {} steps, {} scripts",
-                            r.checks.len(),
-                            r.steps.len(),
-                            r.scripts.len()
-                        ),
-                        Err(e) => exit = wrong(&e),
-                    }
-                }
-                Ok(exit)
-            }
+            Runbook::Lint(c) => c.run(settings),
         }
     }
 }

@@ -88,6 +88,7 @@ pub struct Diagnostic {
     message: String,
     help: Option<String>,
     warning: bool,
+    rule: Option<&'static str>,
 }
 
 impl Diagnostic {
@@ -95,7 +96,14 @@ impl Diagnostic {
     pub fn new(source: &Source, span: Range<usize>, message: impl Into<String>) -> Self {
         let end = span.end.min(source.text.len());
         let start = span.start.min(end);
-        Self { source: source.clone(), span: start..end, message: message.into(), help: None, warning: false }
+        Self {
+            source: source.clone(),
+            span: start..end,
+            message: message.into(),
+            help: None,
+            warning: false,
+            rule: None,
+        }
     }
 
     /// Adds what to do.
@@ -109,6 +117,13 @@ impl Diagnostic {
     #[must_use]
     pub fn warning(mut self) -> Self {
         self.warning = true;
+        self
+    }
+
+    /// Names the rule that found it: its id stands in front of the message.
+    #[must_use]
+    pub fn rule(mut self, id: &'static str) -> Self {
+        self.rule = Some(id);
         self
     }
 
@@ -129,6 +144,26 @@ impl Diagnostic {
         &self.message
     }
 
+    /// What to do, where that is known.
+    pub fn what_to_do(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The file, as people know it.
+    pub fn file(&self) -> &str {
+        &self.source.name
+    }
+
+    /// Line and column of its first character, from 1.
+    pub fn start(&self) -> (usize, usize) {
+        self.source.position(self.span.start)
+    }
+
+    /// Line and column behind its last character, from 1.
+    pub fn end(&self) -> (usize, usize) {
+        self.source.position(self.span.end)
+    }
+
     /// `file:line:column`, or the file alone where it could not be read.
     pub fn place(&self) -> String {
         if self.source.text.is_empty() && self.span.is_empty() {
@@ -141,7 +176,11 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}", self.place(), self.message)?;
+        match self.rule {
+            Some(id) if self.warning => writeln!(f, "{}: warning[{id}]: {}", self.place(), self.message)?,
+            Some(id) => writeln!(f, "{}: error[{id}]: {}", self.place(), self.message)?,
+            None => writeln!(f, "{}: {}", self.place(), self.message)?,
+        }
         if !self.source.text.is_empty() {
             let label = self.help.as_deref().unwrap_or("");
             let snippet = Snippet::source(&*self.source.text)

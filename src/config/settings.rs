@@ -18,6 +18,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// Bytes a second to the terminal; 0 = no limit.
     pub bytes_per_second: u64,
+    /// Megabytes that are kept of what the PowerShell of one machine prints in a run; 0 = none.
+    pub raw_megabytes: u64,
 }
 
 /// Which signs are drawn.
@@ -48,6 +50,7 @@ struct File {
     runbooks: Option<String>,
     state: Option<String>,
     bytes_per_second: Option<u64>,
+    raw_megabytes: Option<u64>,
 }
 
 /// What the command line says.
@@ -108,6 +111,7 @@ impl Settings {
             runbooks: pick(None, "NODELIFT_RUNBOOKS", user.runbooks, built_in.runbooks).map(|p| tilde(&p)),
             state: state.unwrap_or_else(|| user.state.as_deref().map_or_else(default_state, tilde)),
             bytes_per_second: user.bytes_per_second.or(built_in.bytes_per_second).unwrap_or(0),
+            raw_megabytes: user.raw_megabytes.or(built_in.raw_megabytes).unwrap_or(0),
         })
     }
 
@@ -119,11 +123,12 @@ impl Settings {
             None => String::new(),
         };
         format!(
-            "theme = {}\nglyphs = \"{}\"\n{runbooks}state = {}\nbytes_per_second = {}\n",
+            "theme = {}\nglyphs = \"{}\"\n{runbooks}state = {}\nbytes_per_second = {}\nraw_megabytes = {}\n",
             toml::Value::String(self.theme.clone()),
             self.glyphs.word(),
             quoted(&self.state),
-            self.bytes_per_second
+            self.bytes_per_second,
+            self.raw_megabytes
         )
     }
 }
@@ -161,7 +166,7 @@ mod tests {
     #[test]
     fn later_layers_win() {
         let s = resolve(None, &[], Flags::default()).unwrap();
-        assert_eq!((s.theme.as_str(), s.bytes_per_second), ("default", 32_000));
+        assert_eq!((s.theme.as_str(), s.bytes_per_second, s.raw_megabytes), ("default", 32_000, 64));
         let s = resolve(Some("theme = 'light'"), &[], Flags::default()).unwrap();
         assert_eq!(s.theme, "light");
         let s = resolve(Some("theme = 'light'"), &[("NODELIFT_THEME", "mono")], Flags::default()).unwrap();

@@ -56,7 +56,7 @@ fn quorum(state: &State) -> Gate {
     let away: Vec<String> =
         seen.iter().filter(|(_, c)| !c.value.is_up()).map(|(n, c)| format!("{n} {}", c.value.state)).collect();
     let unread = nodes.len() - seen.len();
-    let in_work = nodes.iter().filter(|n| state.unit(n).is_some_and(|u| u.state.in_work())).count();
+    let in_work = nodes.iter().filter(|n| state.in_work(n)).count();
     let open = unread == 0 && away.len() <= in_work;
     let why = if unread > 0 {
         format!("{unread} of {} nodes not seen yet", nodes.len())

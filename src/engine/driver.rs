@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -9,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::clock::Clock;
 use super::effects::Executor;
 use super::narrate::narrate;
+use super::output::Output;
 use super::vault::Vault;
 use super::viewers::{FromViewer, ViewerId, Viewers};
 use crate::core::command::Command;
@@ -28,6 +30,8 @@ use crate::remote::Host;
 const OBSERVATIONS: usize = 1024;
 /// Log lines that may wait for the loop.
 const LINES: usize = 4096;
+/// At the end, how long the disk may take for what the machines printed last.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// What an engine needs to run.
 pub struct Setup {
@@ -71,6 +75,7 @@ pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> St
         say,
         setup.folder.as_ref().map(RunFolder::raw),
     );
+    let output = output(&setup);
     let mut engine = Engine::new(setup, executor.clone());
     let mut durable = engine.journal.durable();
     engine.begin();
@@ -94,8 +99,27 @@ pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> St
         }
     }
     executor.close().await;
+    if let Some(output) = output {
+        let closed = tokio::task::spawn_blocking(move || output.close());
+        let _ = tokio::time::timeout(LAST_WRITES, closed).await;
+    }
     engine.viewers.tell(&FromEngine::Bye { why: "the engine was ended".into() });
     engine.told
+}
+
+/// Keeps what the machines print, where there is a folder for it.
+fn output(setup: &Setup) -> Option<Output> {
+    let folder = setup.folder.as_ref().filter(|f| f.raw_limit() > 0)?;
+    match Output::start(folder.raw(), folder.raw_limit(), setup.vault.clone()) {
+        Ok(output) => {
+            setup.hosts.iter().for_each(|(node, host)| host.listen(output.of(node)));
+            Some(output)
+        }
+        Err(e) => {
+            tracing::warn!("what the machines print is not kept: {e}");
+            None
+        }
+    }
 }
 
 struct Engine {

@@ -5,6 +5,7 @@ mod driver;
 mod effects;
 mod follow;
 mod narrate;
+mod output;
 mod replay;
 mod vault;
 mod viewers;

@@ -13,6 +13,8 @@ use crate::core::plan::Plan;
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Most bytes that are kept of what one machine prints.
+    raw_limit: u64,
     /// Held for the engine's life: exactly one writer.
     _lock: File,
 }
@@ -37,7 +39,17 @@ impl RunFolder {
             }
             std::fs::TryLockError::Error(e) => e,
         })?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), raw_limit: 0, _lock: lock })
+    }
+
+    /// Keeps so many bytes of what one machine prints; 0, the default: none.
+    pub fn with_raw_limit(self, bytes: u64) -> Self {
+        Self { raw_limit: bytes, ..self }
+    }
+
+    /// Most bytes that are kept of what one machine prints.
+    pub fn raw_limit(&self) -> u64 {
+        self.raw_limit
     }
 
     /// The folder itself.

@@ -10,6 +10,7 @@ pub mod remoting;
 pub mod sanitise;
 pub mod sim;
 pub mod ssh;
+pub mod tap;
 
 use std::fmt;
 use std::future::Future;
@@ -101,6 +102,12 @@ pub trait Host: Send + Sync {
 
     /// The connection, as it changes.
     fn connection(&self) -> watch::Receiver<Connection>;
+
+    /// From the next connection on, everything that its PowerShells print goes there too, as it comes.
+    fn listen(&self, to: Arc<dyn tap::Tap>) {
+        // Nothing is printed where nothing runs.
+        let _ = to;
+    }
 
     /// Runs one script. Lines that it says go to `said` as they come; a full channel slows the script down, nothing is
     /// lost. Dropping the future stops the script where the transport can.

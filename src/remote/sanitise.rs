@@ -5,6 +5,8 @@
 
 use unicode_width::UnicodeWidthChar;
 
+use crate::core::text::hides;
+
 /// Longest line that is kept, in bytes, with the mark of the cut (powershell-over-ssh 15).
 pub const MAX_LINE: usize = 8 * 1024;
 /// Longest control string that is swallowed; what follows is text again.
@@ -239,7 +241,7 @@ impl Cleaner {
             return;
         }
         let width = c.width().unwrap_or(0);
-        let c = if hidden(c) {
+        let c = if hides(c) {
             char::REPLACEMENT_CHARACTER
         } else if width == 0 {
             match &mut self.marks {
@@ -267,16 +269,6 @@ impl Cleaner {
             self.line.push(c);
         }
     }
-}
-
-/// Characters that hide, reorder, or look like nothing.
-fn hidden(c: char) -> bool {
-    matches!(c,
-        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}'    // bidi, zero width
-        | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{180e}' | '\u{00ad}'
-        | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'                                          // fillers
-        | '\u{fff9}'..='\u{fffb}'                                                                    // interlinear
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// UTF-8, one byte at a time; every invalid part becomes one U+FFFD, as `String::from_utf8_lossy` does it.
@@ -426,7 +418,7 @@ mod tests {
             prop_assert_eq!(&whole, &pieces);
             for line in &whole {
                 prop_assert!(line.len() <= MAX_LINE);
-                prop_assert!(!line.chars().any(|c| c.is_control() || hidden(c)), "{:?}", line);
+                prop_assert!(!line.chars().any(|c| c.is_control() || hides(c)), "{:?}", line);
             }
         }
 

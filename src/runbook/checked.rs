@@ -74,7 +74,7 @@ pub fn check_expression(text: &str, facts: &[String]) -> Result<(), Wrong> {
 }
 
 /// Variables that macros in the text bring: the first argument of `list.map(x, …)`.
-fn bound(text: &str) -> Vec<&str> {
+pub fn bound(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     for macro_name in BINDING {
         for (i, _) in text.match_indices(&format!(".{macro_name}(")) {

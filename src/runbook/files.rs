@@ -52,6 +52,36 @@ impl Files {
         self.folder.as_ref().map(|f| f.join(path)).filter(|p| p.is_file())
     }
 
+    /// There is a folder of the user's.
+    pub fn has_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// The file is read from the user's folder.
+    pub fn is_own(&self, path: &str) -> bool {
+        self.own(path).is_some()
+    }
+
+    /// Paths of all files in the user's folder, in order.
+    pub fn own_files(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut todo: Vec<String> = self.folder.iter().map(|_| String::new()).collect();
+        while let (Some(path), Some(folder)) = (todo.pop(), &self.folder) {
+            for entry in std::fs::read_dir(folder.join(&path)).into_iter().flatten().flatten() {
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                let inner = if path.is_empty() { name } else { format!("{path}/{name}") };
+                // Links are not followed: one may lead back.
+                match entry.file_type() {
+                    Ok(t) if t.is_dir() => todo.push(inner),
+                    Ok(_) => out.push(inner),
+                    Err(_) => {}
+                }
+            }
+        }
+        out.sort();
+        out
+    }
+
     /// Names of the folders at the top that hold a `runbook.toml`.
     pub fn runbooks(&self) -> Vec<String> {
         let built_in = BUILT_IN.dirs().filter(|d| BUILT_IN.get_file(d.path().join("runbook.toml")).is_some());

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::Runbook;
 use super::checked::{Known, check_expression, check_start};
 use super::files::{Files, beside};
 use super::schema::{
     CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, ProbeTable, ProofTable, RunbookFile, StepTable,
     Word,
 };
+use super::{LARGEST_SCRIPT, Runbook};
 use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
 use crate::core::plan::{
     ARGUMENTS, Check, Class, Driver, Expr, FactGroup, LogFrom, LogSource, Place, Probe, Proof, RunbookInfo,
@@ -23,9 +23,6 @@ use crate::core::sequence::Sequence;
 
 /// Seconds a script may take where its table does not say (powershell-over-ssh 15).
 const TIMEOUT: u64 = 60;
-
-/// Largest script, in bytes: it travels as one line (powershell-over-ssh 15).
-const LARGEST_SCRIPT: usize = 900_000;
 
 /// Loads and checks a runbook.
 pub fn load(files: &Files, path: &str) -> Result<Runbook, Diagnostics> {
@@ -239,7 +236,7 @@ impl Loader<'_> {
             }
         };
         let source = Source::new(self.files.name(path), text.clone());
-        if let Some(i) = text.bytes().position(|b| !b.is_ascii() || (b < b' ' && b != b'\n' && b != b'\t')) {
+        if let Some(i) = text.bytes().position(|b| !b.is_ascii() || (b < b' ' && !b"\t\r\n".contains(&b))) {
             let help = "scripts are ASCII: the console's code page must not matter";
             self.wrong
                 .push(Diagnostic::new(&source, i..i + 1, "this character may not stand in a script").help(help));

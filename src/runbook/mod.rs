@@ -3,6 +3,7 @@
 
 mod checked;
 mod files;
+pub mod lint;
 mod load;
 mod schema;
 mod sequence;
@@ -21,6 +22,9 @@ use crate::core::plan::{
     Check, Driver, FactGroup, LogSource, Plan, RunbookInfo, Script, ScriptId, Stage, StageBudget, Step, Target,
 };
 use crate::core::sequence::Sequence;
+
+/// Largest script, in bytes: it travels as one line (powershell-over-ssh 15).
+const LARGEST_SCRIPT: usize = 900_000;
 
 /// A runbook, checked and complete but for the site it is run on.
 #[derive(Clone, Debug)]

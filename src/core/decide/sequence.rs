@@ -19,6 +19,9 @@ use crate::core::sequence::{Action, ActionKind, ActionRun, Halt, Sequence, Seque
 const APART: i64 = 30;
 const FRESH: i64 = 60;
 
+/// In a lab, where a real second is many, the way to a machine and back takes longer by that clock: real seconds allowed for it.
+const LAB_LATENCY: f64 = 2.0;
+
 /// Seconds between two looks while an action waits.
 const LOOK_EVERY: u64 = 10;
 
@@ -91,7 +94,7 @@ impl Decider {
         let groups: BTreeSet<&String> = conditions.iter().flat_map(|c| &c.facts).collect();
         let keys: Vec<ReadKey> = groups.into_iter().filter_map(|g| self.evidence_key(g, &at.node)).collect();
         let asked = self.look(&keys, at.run.since, now);
-        if asked.is_some() || seconds(at.run.since, now) > FRESH {
+        if asked.is_some() || seconds(at.run.since, now) > self.fresh_for() {
             let items = self.judge.conditions(&self.state, conditions, &at.node, &self.fresh(at.run.since, now));
             if is_news(&at.known, &items, now) {
                 let (node, action) = (at.node.clone(), at.action.id.clone());
@@ -264,7 +267,11 @@ impl Decider {
         let mut oldest = now;
         let mut all = true;
         for key in keys {
-            match self.live.evidence.get(key).filter(|(asked, _)| *asked >= since && seconds(*asked, now) <= FRESH)
+            match self
+                .live
+                .evidence
+                .get(key)
+                .filter(|(asked, _)| *asked >= since && seconds(*asked, now) <= self.fresh_for())
             {
                 Some((asked, _)) => oldest = oldest.min(*asked),
                 None => {
@@ -279,8 +286,14 @@ impl Decider {
         all.then_some(oldest)
     }
 
+    /// Seconds for which what was read counts.
+    fn fresh_for(&self) -> i64 {
+        let scale = self.state.engine.as_ref().map_or(1.0, |e| e.scale);
+        FRESH + ((scale - 1.0).max(0.0) * LAB_LATENCY) as i64
+    }
+
     fn fresh(&self, since: Timestamp, now: Timestamp) -> BTreeMap<ReadKey, Answer> {
-        let fresh = |asked: &Timestamp| *asked >= since && seconds(*asked, now) <= FRESH;
+        let fresh = |asked: &Timestamp| *asked >= since && seconds(*asked, now) <= self.fresh_for();
         let seen = self.live.evidence.iter().filter(|(_, (asked, _))| fresh(asked));
         seen.map(|(k, (_, a))| (k.clone(), a.clone())).collect()
     }

@@ -1,7 +1,7 @@
 //! A machine as its callers see it; `keeper` does what it takes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,7 +12,9 @@ use super::{Line, Thread, Way};
 use crate::core::connection::Connection;
 use crate::core::event::{Failure, FailureKind};
 use crate::remote::powershell::lane::Job;
+use crate::remote::powershell::process::Launch;
 use crate::remote::sanitise::clean_short;
+use crate::remote::tap::{Tap, Tapped};
 use crate::remote::{Boxed, Chunk, Host, Reply, Request, Said};
 
 /// A `Host` that is kept connected. The connection ends when it is dropped.
@@ -34,6 +36,8 @@ pub(super) struct Shared {
     live: Mutex<Option<Live>>,
     /// Requests and reads under way.
     pub busy: AtomicUsize,
+    /// Who listens to what its PowerShells print.
+    tap: OnceLock<Arc<dyn Tap>>,
 }
 
 /// What requests need of a connection that is up.
@@ -69,6 +73,7 @@ impl KeptHost {
             connection: watch::Sender::new(Connection::Idle),
             live: Mutex::new(None),
             busy: AtomicUsize::new(0),
+            tap: OnceLock::new(),
         });
         thread.spawn(Keeper::new(shared.clone(), orders).keep());
         KeptHost { shared, control, _thread: thread }
@@ -91,6 +96,11 @@ impl Host for KeptHost {
 
     fn connection(&self) -> watch::Receiver<Connection> {
         self.shared.connection.subscribe()
+    }
+
+    fn listen(&self, to: Arc<dyn Tap>) {
+        // The first who listens goes on listening.
+        let _ = self.shared.tap.set(to);
     }
 
     fn run(&self, request: Request, said: mpsc::Sender<Said>) -> Boxed<Reply> {
@@ -146,6 +156,14 @@ fn not_sent(why: &str) -> Failure {
 }
 
 impl Shared {
+    /// Where workers are started, listened to where somebody wants that.
+    pub fn launch(&self, line: &Arc<dyn Line>) -> Arc<dyn Launch> {
+        match self.tap.get() {
+            Some(tap) => Arc::new(Tapped { launch: line.clone(), tap: tap.clone() }),
+            None => line.clone(),
+        }
+    }
+
     fn live(&self) -> Option<Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -15,7 +15,6 @@ use super::{Dialled, Line, trouble};
 use crate::core::connection::{Connection, Hello, Trouble, TroubleKind};
 use crate::remote::powershell::lane::{self, Means};
 use crate::remote::powershell::orphan::{Ledger, end_orphans};
-use crate::remote::powershell::process::Launch;
 use crate::remote::powershell::worker::{Greeting, StartFailure, Worker};
 use crate::remote::sanitise::clean_short;
 
@@ -154,10 +153,11 @@ impl Keeper {
         let mut attempt = pin!(async {
             let way = &shared.way;
             let dialled = way.clone().dial().await?;
-            let (launch, limits): (&dyn Launch, _) = (&*dialled.line, way.limits());
-            let mut first =
-                Worker::start(launch, limits).await.map_err(|failure| trouble::powershell(&way.at(), &failure))?;
-            end_orphans(&mut first.0, &ledger, launch, limits).await;
+            let (launch, limits) = (shared.launch(&dialled.line), way.limits());
+            let mut first = Worker::start(&*launch, limits)
+                .await
+                .map_err(|failure| trouble::powershell(&way.at(), &failure))?;
+            end_orphans(&mut first.0, &ledger, &*launch, limits).await;
             Ok::<_, Trouble>(Up { dialled, first })
         });
         loop {
@@ -181,7 +181,7 @@ impl Keeper {
         let shared = self.shared.clone();
         let (closing, is_closing) = watch::channel(false);
         let means = Means {
-            launch: line.clone(),
+            launch: shared.launch(&line),
             limits: shared.way.limits().clone(),
             ledger: self.ledger.clone(),
             closing: is_closing,

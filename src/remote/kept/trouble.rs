@@ -16,6 +16,13 @@ pub fn once(inner: Trouble) -> Trouble {
     Trouble { remedy, ..inner }
 }
 
+/// What takes a machine's new host key in the place of the known one; ends the sentence.
+pub fn changed_key(machine: &str) -> String {
+    format!(
+        "nodelift trust -i FILE --node {machine} shows both keys and takes the new one once you type the machine's name."
+    )
+}
+
 /// Both texts are cleaned: parts of them come from machines.
 pub fn trouble(kind: TroubleKind, message: String, remedy: String) -> Trouble {
     Trouble { kind, message: clean(&message), remedy: clean(&remedy) }

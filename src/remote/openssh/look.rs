@@ -53,6 +53,8 @@ pub async fn look(config: &OpenSshConfig, folder: &Folder, limiter: &Limiter) ->
             fingerprint: key.fingerprint(),
             line: line_for(&at.name, &key),
             verdict: known.judge(&at.name, &key),
+            others: known.others(&at.name, &key),
+            name: at.name,
             key,
         }),
         None if ended => Err(trouble::refused(&at, &heard.lines())),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::config::OpenSshConfig;
 use super::effective::Effective;
 use crate::core::connection::{Trouble, TroubleKind};
-use crate::remote::kept::trouble::{RETRY, trouble};
+use crate::remote::kept::trouble::{RETRY, changed_key, trouble};
 use crate::remote::sanitise::clean_short;
 
 /// What the outer ssh says when the way it was given ended before SSH began.
@@ -24,6 +24,8 @@ pub struct At {
     pub user: String,
     /// What known_hosts files call it.
     pub name: String,
+    /// What the inventory calls it; none for a machine on the way.
+    pub machine: Option<String>,
     /// ProxyJump or ProxyCommand.
     pub proxy: Option<String>,
     /// Files of known host keys, the person's before the system's.
@@ -46,7 +48,8 @@ impl At {
             (None, None) => None,
         };
         let user = known.get("user").or(config.user.as_deref()).unwrap_or_default().to_owned();
-        At { at, user, name, proxy, known_hosts: known.known_files() }
+        let machine = Some(config.name.clone());
+        At { at, user, name, machine, proxy, known_hosts: known.known_files() }
     }
 
     /// What shares a limit for logins: the machine, or the one that is gone through.
@@ -123,7 +126,14 @@ fn on_the_way(at: &At, proxy: &str, lines: &[String]) -> Trouble {
         );
     }
     // What is said there is said of the jump host.
-    let hop = At { at: proxy.to_owned(), user: String::new(), name: String::new(), proxy: None, ..at.clone() };
+    let hop = At {
+        at: proxy.to_owned(),
+        user: String::new(),
+        name: String::new(),
+        machine: None,
+        proxy: None,
+        ..at.clone()
+    };
     if lines.is_empty() {
         let message = "the way ended before SSH began, without a word".to_owned();
         let remedy = format!("Try it by hand: ssh {}; look at ProxyCommand in ssh_config; {RETRY}", at.at);
@@ -229,13 +239,17 @@ fn changed(at: &At, lines: &[String]) -> Trouble {
     // ssh itself knows the name and the file; older ones say only the file.
     let removal = lines.iter().find(|l| l.starts_with("ssh-keygen -")).cloned();
     let file = word("Add correct host key in ").and_then(|w| w.split(" to get rid").next()).unwrap_or_default();
-    let removal = removal.unwrap_or_else(|| format!("ssh-keygen -R \"{}\" -f \"{file}\"", at.name));
+    let by_hand = || {
+        let removal = removal.unwrap_or_else(|| format!("ssh-keygen -R \"{}\" -f \"{file}\"", at.name));
+        format!("{removal}, then log in there once by hand.")
+    };
+    let then = at.machine.as_deref().map_or_else(by_hand, changed_key);
     trouble(
         TroubleKind::HostKeyChanged,
         message,
         format!(
             "Somebody may be in between. Verify the new fingerprint out of band, on the machine's console; only if it was \
-             reinstalled: {removal}, then nodelift trust -i FILE."
+             reinstalled: {then}"
         ),
     )
 }
@@ -297,6 +311,7 @@ mod tests {
             at: "n1:22101".into(),
             user: "admin".into(),
             name: "[n1]:22101".into(),
+            machine: Some("HCI-N1".into()),
             proxy: proxy.map(str::to_owned),
             known_hosts: Vec::new(),
         }
@@ -406,6 +421,13 @@ mod tests {
             "the host key of n1:22101 has CHANGED: it shows SHA256:/GHLeoWVWuNvxYRlQ21s4xmyU16IGA4w/CvKd3Qo1bY, known is an \
              ecdsa key (/home/me/known:7)"
         );
+        assert!(
+            t.remedy.contains("nodelift trust -i FILE --node HCI-N1") && !t.remedy.contains("ssh-keygen"),
+            "{}",
+            t.remedy
+        );
+        let unnamed = At { machine: None, ..at(None) };
+        let t = refused(&unnamed, &lines(CHANGED));
         assert!(t.remedy.contains("ssh-keygen -f \"/home/me/known\" -R \"[n1]:22101\""), "{}", t.remedy);
     }
 

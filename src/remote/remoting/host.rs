@@ -14,6 +14,7 @@ use super::{READ, RemotingConfig, keep};
 use crate::core::connection::Connection;
 use crate::core::event::{Failure, FailureKind};
 use crate::remote::powershell::words::failure;
+use crate::remote::tap::Tap;
 use crate::remote::{Boxed, Chunk, Host, Reply, Request, Said};
 
 /// Most bytes of a file in one answer: they travel as numbers.
@@ -85,6 +86,11 @@ impl Host for RemotingHost {
 
     fn connection(&self) -> watch::Receiver<Connection> {
         self.shared.connection.subscribe()
+    }
+
+    fn listen(&self, to: Arc<dyn Tap>) {
+        // What is printed there comes through the machine on the way, which is there for this one alone.
+        self.shared.through.listen(to);
     }
 
     fn run(&self, request: Request, said: mpsc::Sender<Said>) -> Boxed<Reply> {

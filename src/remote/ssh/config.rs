@@ -28,8 +28,9 @@ pub struct SshConfig {
 impl SshConfig {
     /// A machine reached directly, with every default.
     pub fn new(name: impl Into<String>, target: Endpoint, known_hosts: Vec<PathBuf>) -> SshConfig {
-        let (times, limits) = (Times::default(), Limits::default());
-        SshConfig { name: name.into(), target, hops: Vec::new(), known_hosts, times, limits, note: None }
+        let (name, times, limits) = (name.into(), Times::default(), Limits::default());
+        let target = Endpoint { machine: Some(name.clone()), ..target };
+        SshConfig { name, target, hops: Vec::new(), known_hosts, times, limits, note: None }
     }
 }
 
@@ -43,6 +44,8 @@ pub struct Endpoint {
     pub user: String,
     /// Tried in this order, as far as the server takes them.
     pub credentials: Vec<Credential>,
+    /// What the inventory calls it; none for a machine on the way.
+    pub machine: Option<String>,
     /// Looked up in known_hosts in place of host and port (`HostKeyAlias`).
     pub host_key_alias: Option<String>,
 }
@@ -50,7 +53,14 @@ pub struct Endpoint {
 impl Endpoint {
     /// On port 22.
     pub fn new(host: impl Into<String>, user: impl Into<String>, credentials: Vec<Credential>) -> Endpoint {
-        Endpoint { host: host.into(), port: 22, user: user.into(), credentials, host_key_alias: None }
+        Endpoint {
+            host: host.into(),
+            port: 22,
+            user: user.into(),
+            credentials,
+            machine: None,
+            host_key_alias: None,
+        }
     }
 
     /// The name in known_hosts: `host`, or `[host]:port` for another port than 22.

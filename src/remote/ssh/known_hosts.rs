@@ -15,6 +15,12 @@ use ssh2::{CheckResult, KnownHostFileKind, Session};
 
 use super::hostkey::HostKey;
 
+pub use replace::{is_system_wide, replace, replaceable};
+
+mod replace;
+#[cfg(test)]
+mod tests;
+
 const MAX_FILE: u64 = 16 << 20;
 const MAX_LINE: usize = 64 << 10;
 /// Lines of one file that are complained of one by one.
@@ -166,6 +172,12 @@ impl KnownHosts {
             None if !other.is_empty() => Verdict::OtherTypeKnown(other),
             None => Verdict::Unknown { authority },
         }
+    }
+
+    /// Every other key that a host is known by: what this one would take the place of.
+    pub fn others(&self, name: &str, key: &HostKey) -> Vec<Known> {
+        let known = self.about(name).filter(|e| e.marker.is_none() && e.known.key.blob != key.blob);
+        known.map(|e| e.known.clone()).collect()
     }
 
     /// Host key algorithms to ask for: those we know the host by first, so that it shows a key that we can check.
@@ -327,160 +339,4 @@ fn restrict(path: &Path, mode: u32) -> io::Result<()> {
 #[cfg(not(unix))]
 fn restrict(_path: &Path, _mode: u32) -> io::Result<()> {
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn key(kind: &str, fill: u8) -> HostKey {
-        let mut blob = (kind.len() as u32).to_be_bytes().to_vec();
-        blob.extend_from_slice(kind.as_bytes());
-        blob.extend_from_slice(&[fill; 36]);
-        HostKey::from_blob(&blob).expect("key")
-    }
-
-    fn ed(fill: u8) -> HostKey {
-        key("ssh-ed25519", fill)
-    }
-
-    fn file(text: &str) -> KnownHosts {
-        let mut known = KnownHosts::default();
-        known.add(text.as_bytes(), Path::new("known_hosts"));
-        known
-    }
-
-    fn line(hosts: &str, key: &HostKey) -> String {
-        format!("{hosts} {}\n", key.text())
-    }
-
-    fn is_trusted(hosts: &str, name: &str) -> bool {
-        matches!(file(&line(hosts, &ed(1))).judge(name, &ed(1)), Verdict::Trusted(_))
-    }
-
-    #[test]
-    fn names_and_patterns() {
-        for (hosts, name, expected) in [
-            ("h1", "h1", true),
-            ("H1", "h1", true),
-            ("h1", "[h1]:2201", false),
-            ("[h1]:2201", "[h1]:2201", true),
-            ("a,h1,b", "h1", true),
-            ("*.corp", "n1.corp", true),
-            ("*.corp", "corp", false),
-            ("n?.corp", "n1.corp", true),
-            ("!n1.corp,*.corp", "n1.corp", false),
-            ("*.corp,!n1.corp", "n1.corp", false),
-            ("!n2.corp,*.corp", "n1.corp", true),
-            ("*", "[h1]:2201", true),
-            ("fe80::1", "fe80::1", true),
-            ("!h1", "h2", false),
-        ] {
-            assert_eq!(is_trusted(hosts, name), expected, "{hosts} against {name}");
-        }
-    }
-
-    /// HMAC-SHA1 of `h1` and of `[h1]:2201` under a salt of twenty `0x01`, as `ssh-keygen -H` would write them.
-    #[test]
-    fn hashed_names() {
-        let plain = "|1|AQEBAQEBAQEBAQEBAQEBAQEBAQE=|L57CTSAcnZpUrmoL96/7ohMWEm8=";
-        let port = "|1|AQEBAQEBAQEBAQEBAQEBAQEBAQE=|66RYZXAEIP7AATCRLYRr/mzizg0=";
-        assert!(is_trusted(plain, "h1"));
-        assert!(!is_trusted(plain, "h2"));
-        assert!(is_trusted(port, "[h1]:2201"));
-        assert!(!is_trusted(port, "h1"), "a name with a port is another name");
-        assert!(!is_trusted(plain, "[h1]:2201"));
-        assert!(!is_trusted("|1|cut", "h1"), "a cut hash matches nothing");
-    }
-
-    #[test]
-    fn verdicts() {
-        let (old, new) = (ed(1), ed(2));
-        let ecdsa = key("ecdsa-sha2-nistp256", 3);
-        let text = line("h1", &old) + &line("h2", &ecdsa);
-        let known = file(&text);
-        assert!(matches!(known.judge("h1", &old), Verdict::Trusted(p) if p.line == 1));
-        assert!(matches!(known.judge("h1", &new), Verdict::Changed(k) if k[0].key == old));
-        assert!(
-            matches!(known.judge("h2", &new), Verdict::OtherTypeKnown(k) if k[0].key == ecdsa && k[0].place.line == 2)
-        );
-        assert_eq!(known.judge("h3", &new), Verdict::Unknown { authority: None });
-        let both = file(&(line("h1", &old) + &line("h1", &new)));
-        assert!(
-            matches!(both.judge("h1", &new), Verdict::Trusted(p) if p.line == 2),
-            "a host may have several keys"
-        );
-    }
-
-    #[test]
-    fn markers() {
-        let k = ed(1);
-        let text = format!("@revoked * {}\n{}@cert-authority *.corp {}\n", k.text(), line("h1", &k), ed(9).text());
-        let known = file(&text);
-        assert!(
-            matches!(known.judge("h1", &k), Verdict::Revoked(p) if p.line == 1),
-            "also where it is trusted below"
-        );
-        assert!(matches!(known.judge("n.corp", &ed(2)), Verdict::Unknown { authority: Some(p) } if p.line == 3));
-        assert!(matches!(known.judge("h1", &ed(2)), Verdict::Changed(_)), "a revoked key says nothing of another");
-    }
-
-    #[test]
-    fn bad_lines_do_not_spoil_a_file() {
-        let good = line("h1", &ed(1)).replace('\n', "\r\n");
-        let known = file(&format!(
-            "\u{feff}# comment\r\n\r\n  \nrubbish\nh ssh-ed25519 !!\n@what h ssh-ed25519 AAAA\nh ssh-rsa {}\n|2|x|y {}\n{good}",
-            ed(1).text().split(' ').nth(1).expect("base64"),
-            ed(1).text()
-        ));
-        assert_eq!(known.warnings.len(), 5, "{:?}", known.warnings);
-        assert!(known.warnings[0].contains("known_hosts, line 4"));
-        assert!(
-            matches!(known.judge("h1", &ed(1)), Verdict::Trusted(_)),
-            "line ends of Windows are no part of the key"
-        );
-    }
-
-    #[test]
-    fn known_types_are_asked_for_first() {
-        let known = file(&(line("h1", &key("ecdsa-sha2-nistp384", 1)) + &line("h2", &key("ssh-rsa", 1))));
-        assert!(known.preference("h1").starts_with("ecdsa-sha2-nistp384,ssh-ed25519,"));
-        assert!(known.preference("h2").starts_with("rsa-sha2-512,rsa-sha2-256,ssh-ed25519,"));
-        assert!(known.preference("h3").starts_with("ssh-ed25519,ecdsa-sha2-nistp256,"));
-        assert!(!known.preference("h3").contains("cert"));
-    }
-
-    #[test]
-    fn lines_are_appended_and_nothing_else_changes() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("new/known_hosts");
-        append(&path, "h1 ssh-ed25519 AAAA").expect("append");
-        fs::write(&path, "# mine\r\nrubbish").expect("write");
-        append(&path, "h2 ssh-ed25519 BBBB").expect("append");
-        append(&path, "h2 ssh-ed25519 BBBB").expect("append");
-        assert_eq!(fs::read_to_string(&path).expect("read"), "# mine\r\nrubbish\nh2 ssh-ed25519 BBBB\n");
-        assert!(append(&path, "two\nlines").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn any_file_is_taken(bytes in proptest::collection::vec(any::<u8>(), 0..300), name in "[a-z.*]{1,8}") {
-            let mut known = KnownHosts::default();
-            known.add(&bytes, Path::new("f"));
-            known.judge(&name, &ed(1));
-        }
-
-        #[test]
-        fn wildcards_agree_with_a_slow_matcher(pattern in "[ab*?]{0,8}", text in "[ab]{0,8}") {
-            fn slow(p: &[u8], t: &[u8]) -> bool {
-                match p.first() {
-                    None => t.is_empty(),
-                    Some(b'*') => (0..=t.len()).any(|i| slow(&p[1..], &t[i..])),
-                    Some(c) => !t.is_empty() && (*c == b'?' || *c == t[0]) && slow(&p[1..], &t[1..]),
-                }
-            }
-            prop_assert_eq!(wildcard(pattern.as_bytes(), text.as_bytes()), slow(pattern.as_bytes(), text.as_bytes()));
-        }
-    }
 }

@@ -14,7 +14,7 @@ use ssh2::{ErrorCode, KeyboardInteractivePrompt, MethodType, Prompt, Session};
 use super::config::{Credential, Endpoint};
 use super::hostkey::HostKey;
 use super::keyfile;
-use super::known_hosts::{KnownHosts, Verdict};
+use super::known_hosts::{Known, KnownHosts, Verdict};
 use super::socket::StdSocket;
 use super::trail::{Passed, Trail};
 use super::trouble;
@@ -103,6 +103,11 @@ fn algorithms(session: &Session) -> String {
 impl Greeted {
     pub fn verdict(&self, at: &Endpoint) -> Verdict {
         self.known.judge(&at.known_name(), &self.key)
+    }
+
+    /// Other keys that the machine is known by.
+    pub fn others(&self, at: &Endpoint) -> Vec<Known> {
+        self.known.others(&at.known_name(), &self.key)
     }
 
     /// Strict: only a key that is known goes on.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::config::SshConfig;
 use super::dial::{dial, look};
 use super::hostkey::HostKey;
-use super::known_hosts::{Verdict, line_for};
+use super::known_hosts::{Known, Verdict, line_for};
 use super::trail::{Leg, Trail};
 use super::walk::{Walked, walk};
 use crate::core::connection::{Trouble, TroubleKind};
@@ -31,8 +31,12 @@ pub struct Scanned {
     pub fingerprint: String,
     /// What to append to a known_hosts file to trust it.
     pub line: String,
+    /// What known_hosts files call the machine.
+    pub name: String,
     /// What the files say about it now.
     pub verdict: Verdict,
+    /// Other keys that they know the machine by.
+    pub others: Vec<Known>,
 }
 
 impl SshRuntime {
@@ -61,8 +65,9 @@ impl SshRuntime {
         let task = self.thread.spawn(async move {
             let greeted = look(&config, &limiter).await?;
             let verdict = greeted.verdict(&config.target);
-            let line = line_for(&config.target.known_name(), &greeted.key);
-            Ok(Scanned { fingerprint: greeted.key.fingerprint(), line, verdict, key: greeted.key })
+            let name = config.target.known_name();
+            let (line, others) = (line_for(&name, &greeted.key), greeted.others(&config.target));
+            Ok(Scanned { fingerprint: greeted.key.fingerprint(), line, name, verdict, others, key: greeted.key })
         });
         task.await.unwrap_or_else(|e| Err(broken_off("look", &e)))
     }

@@ -9,7 +9,7 @@ use super::config::Endpoint;
 use super::hostkey::HostKey;
 use super::known_hosts::{Known, Verdict};
 use crate::core::connection::{Trouble, TroubleKind};
-use crate::remote::kept::trouble::{RETRY, trouble};
+use crate::remote::kept::trouble::{RETRY, changed_key, trouble};
 use crate::remote::sanitise::clean_short;
 
 pub fn no_address(at: &Endpoint, why: &str) -> Trouble {
@@ -93,14 +93,18 @@ fn list(known: &[Known]) -> String {
     known.iter().take(3).map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn remove(name: &str, known: &[Known]) -> String {
+/// What a person does about a key that is another than the known one. A machine on the way is not in the inventory.
+fn take_over(at: &Endpoint, known: &[Known]) -> String {
     let file = known.first().map(|k| k.place.file.display().to_string()).unwrap_or_default();
-    format!("ssh-keygen -R \"{name}\" -f \"{file}\"")
+    match &at.machine {
+        Some(machine) => changed_key(machine),
+        None => format!("ssh-keygen -R \"{}\" -f \"{file}\", then log in there once by hand.", at.known_name()),
+    }
 }
 
 /// The host's key is not one that we trust; `hints` may tell why, such as where else this very key is known.
 pub fn host_key(at: &Endpoint, key: &HostKey, verdict: &Verdict, hints: &[String]) -> Option<Trouble> {
-    let (kind, print, name) = (key.short_kind(), key.fingerprint(), at.known_name());
+    let (kind, print) = (key.short_kind(), key.fingerprint());
     Some(match verdict {
         Verdict::Trusted(_) => return None,
         Verdict::Unknown { authority } => {
@@ -122,8 +126,8 @@ pub fn host_key(at: &Endpoint, key: &HostKey, verdict: &Verdict, hints: &[String
             format!("the host key of {at} has CHANGED: it shows {kind} {print}, known is {}", list(known)),
             format!(
                 "Somebody may be in between. Verify the new fingerprint out of band, on the machine's console; only if it was \
-                 reinstalled: {}, then nodelift trust -i FILE.",
-                remove(&name, known)
+                 reinstalled: {}",
+                take_over(at, known)
             ),
         ),
         Verdict::OtherTypeKnown(known) => trouble(
@@ -134,8 +138,8 @@ pub fn host_key(at: &Endpoint, key: &HostKey, verdict: &Verdict, hints: &[String
             ),
             format!(
                 "Somebody may be in between. Verify the shown fingerprint out of band, on the machine's console; only if its \
-                 keys were replaced: {}, then nodelift trust -i FILE.",
-                remove(&name, known)
+                 keys were replaced: {}",
+                take_over(at, known)
             ),
         ),
         Verdict::Revoked(place) => trouble(
@@ -241,10 +245,13 @@ mod tests {
         {
             assert!(changed.message.contains(part), "{part}: {}", changed.message);
         }
+        let removal = "ssh-keygen -R \"[n1]:2201\" -f \"/home/me/known_hosts\"";
+        assert!(changed.remedy.contains(removal), "a machine on the way: {}", changed.remedy);
+        let named = Endpoint { machine: Some("HCI-N1".into()), ..at() };
+        let named = host_key(&named, &key(), &Verdict::Changed(known.clone()), &[]).expect("trouble");
         assert!(
-            changed.remedy.contains("ssh-keygen -R \"[n1]:2201\" -f \"/home/me/known_hosts\""),
-            "{}",
-            changed.remedy
+            named.remedy.contains("nodelift trust -i FILE --node HCI-N1")
+                && !named.remedy.contains("ssh-keygen -R")
         );
         let unknown = host_key(
             &at(),

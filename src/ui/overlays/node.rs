@@ -97,8 +97,8 @@ fn out_of_band(kind: TroubleKind, node: &NodeName, doc: &mut Doc) {
     doc.field("", "ssh-keygen -lf $env:ProgramData\\ssh\\ssh_host_ed25519_key.pub", Role::Code);
     doc.field(
         "",
-        "Nothing was sent to it, and nothing will be before the key is the known one. An upgrade or a new installation \
-         makes a new key; so does somebody in between.",
+        "Nothing was sent to it, and nothing will be before the key is the known one. A new installation makes a new key; \
+         so does somebody in between. An upgrade in place keeps it.",
         Role::Text,
     );
 }

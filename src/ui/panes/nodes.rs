@@ -31,6 +31,9 @@ pub fn sign(g: &Glyphs, state: &State, node: &NodeName) -> Sign {
     if let Some(unit) = state.unit(node).filter(|u| !matches!(u.state, UnitState::Pending | UnitState::Staged)) {
         return signs::unit(g, unit.state);
     }
+    if state.in_work(node) {
+        return (g.running, Role::Running);
+    }
     let machine = state.machines.get(node);
     let cluster = machine.and_then(|m| m.cluster.as_ref());
     match (connection, cluster) {
