@@ -77,7 +77,7 @@ pub fn standing(state: &State, key: &VerdictKey, now: Timestamp) -> Standing {
         Outcome::CouldNotTell => Standing::CouldNotTell,
         Outcome::Warn => Standing::Warn,
         Outcome::NotApplicable => Standing::NotApplicable,
-        Outcome::Pass if counts_against_start(state, key) && is_stale(&seen.value, now) => Standing::Stale,
+        Outcome::Pass if counts_against_start(state, key) && is_stale(state, &seen.value, now) => Standing::Stale,
         Outcome::Pass => Standing::Pass,
     }
 }

@@ -9,7 +9,7 @@ use crate::core::advice::{Advice, advice};
 use crate::core::command::{Command, allowed, fixable};
 use crate::core::event::VerdictKey;
 use crate::core::gates::{Gate, evaluate};
-use crate::core::judge::BLOCKER_FRESH_FOR;
+use crate::core::judge::blocker_fresh_for;
 use crate::core::name::NodeName;
 use crate::core::plan::Severity;
 use crate::core::run::Phase;
@@ -71,6 +71,6 @@ fn stale_at(state: &State, rows: &[CheckRow], now: Timestamp) -> Option<Timestam
     };
     let cells = rows.iter().filter(blocks).flat_map(|r| &r.cells);
     let read = cells.filter_map(|c| state.verdict_of(&c.key)?.value.facts_at);
-    let fresh_for = SignedDuration::from_secs(BLOCKER_FRESH_FOR + 1);
+    let fresh_for = SignedDuration::from_secs(blocker_fresh_for(state) + 1);
     read.filter_map(|at| at.checked_add(fresh_for).ok()).filter(|at| *at > now).min()
 }

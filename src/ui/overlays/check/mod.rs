@@ -132,7 +132,10 @@ fn verdict(model: &Model, state: &State, check: &Check, key: &VerdictKey, doc: &
     if let Some(v) = current {
         let at = read_at(v);
         doc.field("Read", &format!("{}{}{}", time::full(at), asked(state, key), model.ago(at)), Role::Text);
-        if check.severity == Severity::Blocker && state.phase.is_preparing() && is_stale(&v.value, model.now) {
+        if check.severity == Severity::Blocker
+            && state.phase.is_preparing()
+            && is_stale(state, &v.value, model.now)
+        {
             doc.field("", "older than ten minutes: it is read again before a start", Role::Stale);
         }
     }

@@ -230,7 +230,7 @@ fn since(model: &Model, state: &State, theme: &Theme, key: &VerdictKey, v: &Seen
         return;
     }
     let blocker = state.plan.check(&key.check).is_some_and(|c| c.severity == Severity::Blocker);
-    if blocker && state.phase.is_preparing() && is_stale(&v.value, model.now) {
+    if blocker && state.phase.is_preparing() && is_stale(state, &v.value, model.now) {
         right.add("stale ", theme.style(Role::Stale));
     }
     right.add(model.age(read_at(v)), theme.style(Role::Muted)).gap(1);
