@@ -106,7 +106,10 @@ impl Decider {
             }
         }
         let closed = at.known.gate.iter().find(|i| !i.holds);
-        let why = closed.map_or_else(|| "nothing could be read".to_owned(), |i| format!("not yet: {}", i.title));
+        let why = closed.map_or_else(
+            || "nothing could be read".to_owned(),
+            |i| format!("it still does not hold: {}", i.title),
+        );
         self.mind_budget(turn, at, &why, now);
     }
 
@@ -242,7 +245,9 @@ impl Decider {
                 _ if done => {
                     Found::Done(if at.known.op.is_some() { "done".into() } else { "it was so already".into() })
                 }
-                Some(Ok(true)) => Found::Failed(format!("{}: it failed on {}", at.action.title, at.node)),
+                Some(Ok(true)) => {
+                    Found::Failed(format!("{} failed on {}", at.action.title.to_lowercase(), at.node))
+                }
                 _ => Found::NotYet,
             },
         ))
