@@ -131,7 +131,7 @@ fn commit(t: &mut Terminal, patience: Duration) {
 
 fn run_folder(state: &Path) -> PathBuf {
     let runs = std::fs::read_dir(state.join("runs/HCI-CL1")).expect("a run").flatten();
-    let runs: Vec<PathBuf> = runs.map(|r| r.path()).collect();
+    let runs: Vec<PathBuf> = runs.map(|r| r.path()).filter(|p| p.is_dir()).collect();
     assert_eq!(runs.len(), 1, "{runs:?}");
     runs[0].clone()
 }

@@ -122,7 +122,7 @@ impl Check {
         let report = Report::of(&state, only);
         let warnings = self.fail_on == FailOn::Warning;
         if progress {
-            readiness::print(&report, self.all, Some(&self.inventory));
+            readiness::print(&report, self.all, warnings, Some(&self.inventory));
         }
         self.documents.write(&report, warnings)?;
         Ok(exit(&state, &report, warnings))
@@ -194,7 +194,8 @@ async fn follow(stream: tokio::io::DuplexStream, progress: bool) -> Result<State
 fn exit(state: &State, report: &Report, warnings: bool) -> Exit {
     let at_target =
         |n| state.machines.get(n).and_then(|m| m.build()).is_some_and(|b| b >= state.plan.target.build);
-    if !report.reached {
+    let foreign = state.in_trouble().any(|(_, t)| t.kind.is_host_key());
+    if !report.reached || foreign {
         Exit::Unreachable
     } else if report.only.is_none() && state.plan.nodes.iter().all(at_target) {
         Exit::NothingToDo

@@ -6,8 +6,8 @@ use super::out;
 use crate::core::command::plural;
 use crate::report::{Check, Report, Standing};
 
-/// Prints what is not good, or all, and how it stands. `inventory`: what a run would be opened with.
-pub fn print(report: &Report, all: bool, inventory: Option<&Path>) {
+/// Prints what is not good, or all, and how it stands. `warnings`: they count like blockers. `inventory`: what a run would be opened with.
+pub fn print(report: &Report, all: bool, warnings: bool, inventory: Option<&Path>) {
     if !report.reached {
         println!("\n{}: no node can be reached, nothing was judged", report.cluster);
         return;
@@ -23,12 +23,13 @@ pub fn print(report: &Report, all: bool, inventory: Option<&Path>) {
             println!("\n{area}");
         }
         print_check(check);
-        mended += usize::from(check.fix.is_some() && check.standing > Standing::Stale);
+        mended += usize::from(check.fix.is_some() && check.can_mend());
     }
     if let Some(inventory) = inventory.filter(|_| mended > 0) {
         println!("\nnodelift can mend {}: nodelift run -i {}", plural(mended, "check"), inventory.display());
     }
     let stands = match (report.blockers, &report.only) {
+        (0, None) if warnings && report.has_warnings() => "no blocker, but warnings: --fail-on warning".to_owned(),
         (0, None) => "ready".to_owned(),
         (0, Some(_)) => "nothing in the way".to_owned(),
         (n, _) => plural(n, "blocker"),
@@ -58,8 +59,8 @@ fn print_check(check: &Check) {
     if check.standing > Standing::Stale {
         println!("{}", out::wrap(&format!("expected: {}", check.expected), 17));
         println!("{}", out::wrap(check.remedy, 17));
-        if let Some(changes) = check.fix {
-            println!("{}", out::wrap(&format!("nodelift {changes}: key f"), 17));
+        if let Some(changes) = check.fix.filter(|_| check.can_mend()) {
+            println!("{}", out::wrap(&format!("nodelift run: f there {changes}"), 17));
         }
     }
 }

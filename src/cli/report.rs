@@ -50,7 +50,7 @@ impl Report {
         let report = report::Report::of(&state, Only::default()).of_journal(run.head.as_deref());
         self.documents.write(&report, false)?;
         if !self.documents.take_standard_output() {
-            readiness::print(&report, self.all, None);
+            readiness::print(&report, self.all, false, None);
         }
         Ok(Exit::Succeeded)
     }

@@ -8,14 +8,13 @@ use clap::Args;
 use color_eyre::eyre::{Result, WrapErr};
 
 use super::{Exit, hosts, screen, secrets, session, site};
-use crate::config::inventory::Inventory;
 use crate::config::settings::Settings;
 use crate::core::event::{EngineInfo, Stamped};
 use crate::core::plan::Plan;
 use crate::core::run::{Phase, RunVerdict};
 use crate::core::state::State;
 use crate::engine::Setup;
-use crate::journal::{self, Ending, Journal, RunFolder, Writer};
+use crate::journal::{self, ClusterFolder, Ending, Journal, RunFolder, Writer};
 use crate::logs::Logs;
 
 #[derive(Debug, Args)]
@@ -44,7 +43,23 @@ impl Run {
             eprintln!("nodelift: run opens a screen and needs a terminal. `nodelift check` works without.");
             return Ok(Exit::Usage);
         }
-        let opened = match open(&inventory, &plan, settings, self.new) {
+        let path = settings.state.join("runs").join(inventory.cluster.replace(['/', '\\'], "_"));
+        // One engine a cluster on this machine: two would drain two nodes.
+        let cluster = match ClusterFolder::open(&path) {
+            Ok(folder) => folder,
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+                let cluster = &inventory.cluster;
+                eprintln!(
+                    "nodelift: {cluster} is open in another nodelift here. Go on in that one, or leave it first: q."
+                );
+                return Ok(Exit::Locked);
+            }
+            Err(e) => {
+                eprintln!("nodelift: {}: {e}", path.display());
+                return Ok(Exit::JournalUnusable);
+            }
+        };
+        let opened = match open(&cluster, &plan, self.new) {
             Ok(o) => o,
             Err(exit) => return Ok(exit),
         };
@@ -56,7 +71,7 @@ impl Run {
         let (scale, imitated, read_only) = (inventory.scale, inventory.lab, self.read_only);
         let raw_limit = settings.raw_megabytes.saturating_mul(1 << 20);
         let (engine, stream) = session::start(move || {
-            let Opened { folder, plan, plan_sha256, history, epoch, previous, next_segment, run_id } = opened;
+            let Opened { folder, plan, plan_sha256, history, epoch, previous, next_segment, run_id, .. } = opened;
             let instance = uuid::Uuid::now_v7().to_string();
             let writer = Writer { epoch, instance: instance.clone() };
             let journal = Journal::open(&folder.journal(), writer, next_segment, previous)
@@ -89,6 +104,7 @@ impl Run {
         })?;
         screen::show(stream, settings, screen::Leaving::EndsEngine)?;
         let state = engine.join()?;
+        drop(cluster);
         Ok(farewell(&state, &self.inventory))
     }
 }
@@ -103,24 +119,38 @@ struct Opened {
     previous: Option<String>,
     next_segment: u32,
     run_id: String,
+    /// What was under way before a start, in words.
+    left: Option<String>,
 }
 
 /// The unfinished run of this cluster, or a new one.
-fn open(inventory: &Inventory, plan: &Arc<Plan>, settings: &Settings, new: bool) -> Result<Opened, Exit> {
+fn open(cluster: &ClusterFolder, plan: &Arc<Plan>, new: bool) -> Result<Opened, Exit> {
     let said = |why: String, exit: Exit| {
         eprintln!("nodelift: {why}");
         exit
     };
-    let cluster = settings.state.join("runs").join(inventory.cluster.replace(['/', '\\'], "_"));
-    let newest = std::fs::read_dir(&cluster).ok().and_then(|d| d.flatten().map(|e| e.path()).max());
-    if let Some(path) = newest.filter(|_| !new)
-        && let Some(opened) = unfinished(&path).map_err(|(why, exit)| said(why, exit))?
-    {
-        eprintln!("Going on with the run of {}.", opened.run_id);
-        return Ok(opened);
+    for path in cluster.runs().iter().take(LOOKED_AT) {
+        match found(path).map_err(|(why, exit)| said(why, exit))? {
+            Found::Looked => {}
+            Found::Over => break,
+            Found::Unfinished(opened) if new => {
+                let what = opened.left.as_deref().unwrap_or("an upgrade");
+                eprintln!("Beginning anew. The run of {} was left unfinished: {what}.", opened.run_id);
+                break;
+            }
+            Found::Unfinished(opened) => {
+                eprintln!("Going on with the run of {}.", opened.run_id);
+                if *opened.plan != **plan {
+                    eprintln!(
+                        "The inventory or the runbook has changed since: this run goes on as it was begun. --new begins another."
+                    );
+                }
+                return Ok(*opened);
+            }
+        }
     }
     let run_id = uuid::Uuid::now_v7().to_string();
-    let path = cluster.join(&run_id);
+    let path = cluster.path().join(&run_id);
     let cannot =
         |e: std::io::Error| said(format!("{} cannot be made: {e}", path.display()), Exit::JournalUnusable);
     let folder = RunFolder::open(&path).map_err(cannot)?;
@@ -134,19 +164,41 @@ fn open(inventory: &Inventory, plan: &Arc<Plan>, settings: &Settings, new: bool)
         previous: None,
         next_segment: 1,
         run_id,
+        left: None,
     })
 }
 
-/// A run that touched nodes, or was about to, and has not ended.
-fn unfinished(path: &Path) -> Result<Option<Opened>, (String, Exit)> {
-    let Ok((plan, plan_sha256)) = journal::read_plan(path) else { return Ok(None) };
-    let Ok(read) = journal::read(&path.join("journal")) else { return Ok(None) };
+/// Folders that are looked at for a run that was left: most of them only checked.
+const LOOKED_AT: usize = 50;
+
+/// What an earlier folder holds.
+enum Found {
+    /// Nothing was changed by it.
+    Looked,
+    /// It did something, and it is over.
+    Over,
+    /// It touched nodes, or was about to, and has not ended.
+    Unfinished(Box<Opened>),
+}
+
+fn found(path: &Path) -> Result<Found, (String, Exit)> {
+    let Ok((plan, plan_sha256)) = journal::read_plan(path) else { return Ok(Found::Looked) };
+    let Ok(read) = journal::read(&path.join("journal")) else { return Ok(Found::Looked) };
     let mut state = State::new(plan.clone());
     read.events.iter().for_each(|e| state.apply(e));
     // Before the start too something may be half done: a fix, or a node that was drained for a restart.
-    let mending = state.open_sequence().is_some() || state.fixes.values().any(|f| f.answer.is_none());
-    if (state.run.is_none() && !mending) || state.phase.is_terminal() {
-        return Ok(None);
+    let left = match state.open_sequence() {
+        Some((run, sequence)) => Some(match run.in_work() {
+            Some(node) => format!("{}, with {node} perhaps out of service", sequence.title),
+            None => sequence.title.clone(),
+        }),
+        None => state.fixes.values().find(|f| f.answer.is_none()).map(|f| format!("a fix on {}", f.node)),
+    };
+    if state.run.is_none() && left.is_none() {
+        return Ok(if state.sequence.is_some() { Found::Over } else { Found::Looked });
+    }
+    if state.phase.is_terminal() {
+        return Ok(Found::Over);
     }
     if let Ending::Corrupt { segment, line, why } = &read.ending {
         let why = format!(
@@ -165,7 +217,8 @@ fn unfinished(path: &Path) -> Result<Option<Opened>, (String, Exit)> {
     })?;
     read.mend().map_err(|e| (format!("{}: {e}", path.display()), Exit::JournalUnusable))?;
     let run_id = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    Ok(Some(Opened {
+    Ok(Found::Unfinished(Box::new(Opened {
+        left,
         folder,
         plan,
         plan_sha256,
@@ -174,7 +227,7 @@ fn unfinished(path: &Path) -> Result<Option<Opened>, (String, Exit)> {
         next_segment: read.next_segment,
         history: read.events,
         run_id,
-    }))
+    })))
 }
 
 /// What is left to say after the screen, and the exit code.

@@ -10,9 +10,9 @@ use super::connection::Connection;
 use super::event::Outcome;
 use super::plan::{FixBy, Moment, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
-use super::sequence::{Sequence, SequenceRun};
+use super::sequence::{Sequence, SequenceRun, Wish};
 use super::state::{CommitState, State};
-use super::summary::{Usual, counts, duration, node_in_work, overdue, to_safe_point, usual};
+use super::summary::{Usual, counts, duration, node_in_work, overdue, to_safe_point, to_upgrade, usual};
 
 /// What to press, in terms of what it does; the screen knows the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +127,11 @@ fn in_sequence(run: &SequenceRun, sequence: &Sequence, now: Timestamp) -> Advice
         };
         return say(text).press(Suggest::Resume, does).urgent();
     }
+    let after = match run.asked {
+        Some(Wish::Pause) => format!(" It pauses after {node}."),
+        Some(Wish::Stop) => format!(" It ends after {node}."),
+        None => String::new(),
+    };
     let since = now.duration_since(run.since).as_secs();
     if let Some(person) = &action.person {
         return say(format!("{node}: {person} {} so far.", duration(since))).urgent();
@@ -134,10 +139,11 @@ fn in_sequence(run: &SequenceRun, sequence: &Sequence, now: Timestamp) -> Advice
     let gate = run.on(node, &action.id).and_then(|a| a.gate.iter().find(|i| !i.holds));
     if let Some(item) = gate {
         let why = item.why.as_ref().map_or_else(String::new, |w| format!(" ({w})"));
-        return say(format!("{node} waits: {}{why}.", item.title));
+        return say(format!("{node} waits until this holds: {}{why}.{after}", item.title));
     }
     let usual = duration(action.expected as i64);
-    say(format!("{}: {node}, {}, {} of ~{usual}. Nothing to do.", sequence.title, action.title, duration(since)))
+    let took = duration(since);
+    say(format!("{}: {node}, {}, {took} of ~{usual}.{after} Nothing to do.", sequence.title, action.title))
 }
 
 fn blocked(state: &State, now: Timestamp) -> Advice {
@@ -168,7 +174,8 @@ fn blocked(state: &State, now: Timestamp) -> Advice {
         if let Some((id, nodes)) = &restarts {
             let title = state.plan.sequence(id).map_or(&**id, |s| &s.title);
             let names: Vec<&str> = nodes.iter().map(|n| n.as_str()).collect();
-            what.push(format!("then {} of {}", title.to_lowercase(), names.join(", ")));
+            let then = if what.is_empty() { "" } else { "then " };
+            what.push(format!("{then}{} of {}", title.to_lowercase(), names.join(", ")));
         }
         let which = match (mended.len(), n) {
             (f, n) if f == n && n == 1 => "fixes it".to_owned(),
@@ -201,20 +208,27 @@ fn blocked(state: &State, now: Timestamp) -> Advice {
 
 fn ready(state: &State, now: Timestamp) -> Advice {
     let c = counts(state, now);
-    let but = match (c.warn, c.waived) {
-        (0, 0) => String::new(),
-        (w, 0) => format!("; {} to look at", plural(w, "warning")),
-        (0, v) => format!("; {v} waived"),
-        (w, v) => format!("; {} to look at, {v} waived", plural(w, "warning")),
-    };
+    let parts = [
+        (c.warn > 0).then(|| format!("{} to look at", plural(c.warn, "warning"))),
+        (c.unknown > 0).then(|| format!("{} could not tell", c.unknown)),
+        (c.waived > 0).then(|| format!("{} waived", c.waived)),
+    ];
+    let but: Vec<String> = parts.into_iter().flatten().collect();
+    let but = if but.is_empty() { String::new() } else { format!("; {}", but.join(", ")) };
     if let Some(why) = state.plan.runbook.only_checks() {
         return say(format!("Every blocker passes{but}. {}.", capital(&why)));
     }
-    let nodes = plural(state.plan.nodes.len(), "node");
     let first = if stale(state, now).is_empty() { "" } else { "proves the blockers again, then " };
-    say(format!("Every blocker passes{but}."))
-        .press(Suggest::Start, format!("{first}starts the upgrade of {nodes} to {}", state.plan.target.version))
-        .urgent()
+    let version = &state.plan.target.version;
+    let (left, done) = to_upgrade(state);
+    let does = match (left.len(), done.len()) {
+        (0, _) => format!("{first}goes on with the proof: every node is at {version} already"),
+        (n, 0) => format!("{first}starts the upgrade of {} to {version}", plural(n, "node")),
+        (n, d) => {
+            format!("{first}starts the upgrade of the {} left to {version}; {d} are there", plural(n, "node"))
+        }
+    };
+    say(format!("Every blocker passes{but}.")).press(Suggest::Start, does).urgent()
 }
 
 fn running(state: &State, now: Timestamp) -> Advice {

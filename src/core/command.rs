@@ -381,7 +381,8 @@ fn in_sequence(state: &State, command: &Command) -> Result<(), Refusal> {
     match (command, &run.paused, run.asked) {
         (Command::Start, ..) => refuse(format!("first: {}", sequence.title)),
         (Command::Pause, Some(_), _) => refuse("it is paused"),
-        (Command::Pause, None, Some(_)) => refuse("it ends after the node in work"),
+        (Command::Pause, None, Some(Wish::Pause)) => refuse("it pauses after the node in work already"),
+        (Command::Pause, None, Some(Wish::Stop)) => refuse("it ends after the node in work"),
         (Command::Resume, None, _) => refuse(format!("{} is going on", sequence.title)),
         (Command::Stop, None, Some(Wish::Stop)) => refuse("it is ending already"),
         _ => Ok(()),

@@ -103,6 +103,11 @@ impl TroubleKind {
         )
     }
 
+    /// The machine shows another key than the known one, or none is known.
+    pub fn is_host_key(self) -> bool {
+        matches!(self, TroubleKind::HostKeyUnknown | TroubleKind::HostKeyChanged | TroubleKind::HostKeyRevoked)
+    }
+
     /// What happened, to be said of a machine in half a line.
     pub fn said(self) -> &'static str {
         use TroubleKind::*;

@@ -139,6 +139,13 @@ fn open_reads(state: &State, key: &VerdictKey) -> Option<Open> {
     })
 }
 
+/// Nodes that a start would upgrade, and those that are at the target already.
+pub fn to_upgrade(state: &State) -> (Vec<&NodeName>, Vec<&NodeName>) {
+    let there = |n: &&NodeName| state.machines[*n].build().is_some_and(|b| b >= state.plan.target.build);
+    let (done, left) = state.plan.nodes.iter().partition(there);
+    (left, done)
+}
+
 /// Nodes that are done, of how many.
 pub fn nodes_done(state: &State) -> (usize, usize) {
     let done = state.run.as_ref().map_or(0, |r| r.units.values().filter(|u| u.state.is_good()).count());

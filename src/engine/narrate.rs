@@ -120,7 +120,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
                 .collect();
             let (level, said) = match closed.as_slice() {
                 [] => (Level::Info, "every condition holds; looked at once more in half a minute".to_owned()),
-                closed => (Level::Warning, format!("waits for: {}", closed.join("; "))),
+                closed => (Level::Warning, format!("waits until this holds: {}", closed.join("; "))),
             };
             one(Some(node), "gate", level, format!("{title}: {said}"))
         }

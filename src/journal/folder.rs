@@ -32,13 +32,7 @@ impl RunFolder {
         for sub in ["journal", "logs", "evidence"] {
             builder.create(path.join(sub))?;
         }
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))?;
-        lock.try_lock().map_err(|e| match e {
-            std::fs::TryLockError::WouldBlock => {
-                io::Error::new(io::ErrorKind::WouldBlock, format!("another engine writes {}", path.display()))
-            }
-            std::fs::TryLockError::Error(e) => e,
-        })?;
+        let lock = locked(path)?;
         Ok(Self { path: path.to_owned(), raw_limit: 0, _lock: lock })
     }
 
@@ -86,6 +80,53 @@ impl RunFolder {
         sync_folder(&self.path)?;
         Ok(sha256(&text))
     }
+}
+
+/// The folder with all runs of a cluster, locked: one engine a cluster on this machine.
+#[derive(Debug)]
+pub struct ClusterFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl ClusterFolder {
+    /// Makes or opens it, and locks it.
+    ///
+    /// # Errors
+    /// It cannot be made, or another engine holds it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(path)?;
+        Ok(Self { path: path.to_owned(), _lock: locked(path)? })
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Folders of its runs, the newest first.
+    pub fn runs(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten().map(|e| e.path());
+        let mut runs: Vec<PathBuf> = entries.filter(|p| p.is_dir()).collect();
+        runs.sort_unstable_by(|a, b| b.cmp(a));
+        runs
+    }
+}
+
+/// Locks the file `lock` of a folder, without waiting.
+fn locked(path: &Path) -> io::Result<File> {
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))?;
+    lock.try_lock().map_err(|e| match e {
+        std::fs::TryLockError::WouldBlock => {
+            io::Error::new(io::ErrorKind::WouldBlock, format!("another engine writes {}", path.display()))
+        }
+        std::fs::TryLockError::Error(e) => e,
+    })?;
+    Ok(lock)
 }
 
 /// Reads the plan of a run's folder, and its SHA-256.

@@ -204,6 +204,11 @@ impl<'a> Check<'a> {
         self.standing > Standing::Waived
     }
 
+    /// Whether a fix could do anything: something was seen to be wrong, not only not read.
+    pub fn can_mend(&self) -> bool {
+        self.results.iter().any(|r| matches!(r.standing, Standing::Fail | Standing::Warn))
+    }
+
     /// The results, what to look at first before the rest.
     pub fn worst_first(&self) -> Vec<&Verdict<'a>> {
         let mut all: Vec<&Verdict<'a>> = self.results.iter().collect();

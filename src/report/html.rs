@@ -96,7 +96,7 @@ fn article(out: &mut String, report: &Report, check: &Check) {
     out.push_str("</table>\n<dl>\n");
     field(out, "Expected", &text(check.expected));
     field(out, "Remedy", &text(check.remedy));
-    if let Some(fix) = check.fix {
+    if let Some(fix) = check.fix.filter(|_| check.can_mend()) {
         field(out, "nodelift can", &format!("mend it: it {}", text(fix)));
     }
     if let Some(question) = check.attest {

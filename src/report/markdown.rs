@@ -63,7 +63,7 @@ fn section<'c, 'a: 'c>(
         }
         let _ = writeln!(out, "\n- **Expected**: {}", text(check.expected));
         let _ = writeln!(out, "- **Remedy**: {}", text(check.remedy));
-        if let Some(fix) = check.fix {
+        if let Some(fix) = check.fix.filter(|_| check.can_mend()) {
             let _ = writeln!(out, "- **nodelift can mend it**: it {}", text(fix));
         }
         if let Some(question) = check.attest {

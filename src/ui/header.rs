@@ -10,6 +10,7 @@ use super::time;
 use super::widgets::row::Row;
 use crate::core::command::plural;
 use crate::core::run::Phase;
+use crate::core::sequence::Wish;
 use crate::core::state::State;
 use crate::core::summary::{clock, duration, nodes_done};
 use crate::theme::{Role, Theme};
@@ -148,7 +149,14 @@ fn badge(state: &State, theme: &Theme) -> Row {
         let g = theme.glyphs();
         let (sign, role, word) = match &run.paused {
             Some(halt) => (g.paused, Role::Paused, format!("PAUSED {}", halt.value.reason)),
-            None => (g.running, Role::Running, "RESTARTING".to_owned()),
+            None => {
+                let word = match run.asked {
+                    Some(Wish::Pause) => "PAUSING",
+                    Some(Wish::Stop) => "ENDING",
+                    None => "RESTARTING",
+                };
+                (g.running, Role::Running, word.to_owned())
+            }
         };
         let mut row = Row::new();
         row.add(format!(" {sign} {word} "), theme.badge(role));

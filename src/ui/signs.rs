@@ -77,6 +77,9 @@ pub fn phase(g: &Glyphs, phase: &Phase) -> Sign {
 
 /// Of a sentence that waits for a person: as bad as the run is.
 pub fn urgent(g: &Glyphs, model: &Model) -> Sign {
+    if model.state.as_ref().is_some_and(|s| s.open_sequence().is_some()) {
+        return (g.attention, Role::Attention);
+    }
     match model.state.as_ref().map(|s| phase(g, &s.phase)) {
         Some(sign @ (_, Role::Failed)) => sign,
         Some((_, Role::Done)) => (g.arrow, Role::Done),

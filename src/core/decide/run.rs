@@ -106,6 +106,10 @@ impl Decider {
             if self.state.phase != Phase::Running {
                 return self.delegate_ended(turn, step, false, "nothing was started", now);
             }
+            let done = |r: &crate::core::state::Run| r.units.values().all(|u| u.state.is_good());
+            if self.state.run.as_ref().is_some_and(done) {
+                return self.delegate_ended(turn, step, true, "every node is at the target already", now);
+            }
             let Some(node) = self.machine_for(step.on) else {
                 return;
             };

@@ -5,6 +5,7 @@ use crate::core::command::{fix_node, plural, sequence_nodes};
 use crate::core::event::VerdictKey;
 use crate::core::name::NodeName;
 use crate::core::plan::{Fix, FixBy};
+use crate::core::sequence::SequenceRun;
 use crate::core::state::State;
 use crate::core::summary::duration;
 use crate::theme::Role;
@@ -86,8 +87,8 @@ fn scripts(state: &State, keys: &[VerdictKey], doc: &mut Doc) -> bool {
 fn rolling(state: &State, id: &str, nodes: &[NodeName], doc: &mut Doc) {
     let Some(sequence) = state.plan.sequence(id) else { return };
     let names: Vec<&str> = nodes.iter().map(|n| n.as_str()).collect();
-    let which = if names.len() > 1 { "one after the other" } else { "by itself" };
-    doc.text(&format!("{}, {which}: {}", sequence.title, names.join(", ")), Role::Strong);
+    let which = if names.len() > 1 { ", one after the other" } else { "" };
+    doc.text(&format!("{}{which}: {}", sequence.title, names.join(", ")), Role::Strong);
     let theme = doc.theme;
     for action in &sequence.actions {
         let mut row = Row::new();
@@ -123,7 +124,7 @@ pub fn sequence(state: &State, act: &Act, doc: &mut Doc) -> (String, &'static st
     let title = &sequence.title;
     match act {
         Act::Pause => {
-            doc.text("The node in work is finished and put back first; no other one is begun.", Role::Text);
+            doc.text(&finished(run), Role::Text);
             (format!("Pause: {title}"), "Pause")
         }
         Act::Resume => {
@@ -150,10 +151,18 @@ pub fn sequence(state: &State, act: &Act, doc: &mut Doc) -> (String, &'static st
                         "{node} is put back in service, as far as it was taken out by this. No other node is begun."
                     )
                 }
-                _ => "The node in work is finished and put back first; no other one is begun.".to_owned(),
+                _ => finished(run),
             };
             doc.text(&said, Role::Text);
             (format!("End: {title}"), "End the run")
         }
+    }
+}
+
+/// What is still done where it is to pause or to end.
+fn finished(run: &SequenceRun) -> String {
+    match run.in_work() {
+        Some(node) => format!("{node} is finished and put back first; no other node is begun."),
+        None => "No node is out of service: it takes effect at once.".to_owned(),
     }
 }

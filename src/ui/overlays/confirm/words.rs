@@ -5,9 +5,10 @@ use ratatui::text::Line;
 use super::{Act, mending};
 use crate::core::command::{blockers, plural};
 use crate::core::event::VerdictKey;
+use crate::core::name::NodeName;
 use crate::core::plan::{Mode, Stage, StepKind};
 use crate::core::state::{CommitState, State};
-use crate::core::summary::{duration, node_in_work, to_safe_point, usual};
+use crate::core::summary::{duration, node_in_work, to_safe_point, to_upgrade, usual};
 use crate::theme::{Role, Theme};
 use crate::ui::model::Model;
 use crate::ui::time;
@@ -117,7 +118,8 @@ pub fn question(model: &Model, act: &Act, theme: &Theme, width: usize) -> Questi
 
 fn start(model: &Model, state: &State, doc: &mut Doc) {
     let plan = &state.plan;
-    let nodes = plan.nodes.len();
+    let (left, there) = to_upgrade(state);
+    let nodes = left.len();
     let each: u64 = Stage::TRACK.iter().filter(|s| **s > Stage::Staging).map(|s| usual(state, *s).seconds()).sum();
     let total = usual(state, Stage::Staging).seconds() + each * nodes as u64;
     let how = match plan.driver.mode {
@@ -139,11 +141,18 @@ fn start(model: &Model, state: &State, doc: &mut Doc) {
     let ends = model.now.checked_add(jiff::SignedDuration::from_secs(total as i64)).ok();
     let ends = ends.map_or_else(String::new, |at| format!(", until about {} UTC", time::short(at, model.now)));
     doc.field("Takes", &format!("about {}{ends}", duration(total as i64)), Role::Strong);
-    doc.field("Order", &plan.nodes.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", "), Role::Text);
+    let names = |nodes: &[&NodeName]| nodes.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
+    doc.field("Order", &names(&left), Role::Text);
+    if !there.is_empty() {
+        doc.field("There", &format!("{}: at {} already", names(&there), plan.target.version), Role::Text);
+    }
     if let Some(c) = model.derived().map(|d| &d.counts) {
         let mut open = Vec::new();
         if c.warn > 0 {
             open.push(plural(c.warn, "warning"));
+        }
+        if c.unknown > 0 {
+            open.push(format!("{} could not tell", c.unknown));
         }
         if c.waived > 0 {
             open.push(format!("{} waived", c.waived));
