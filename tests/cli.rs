@@ -74,7 +74,7 @@ fn help_is_narrow_and_names_the_exit_codes() {
         "{}",
         said.out
     );
-    for arguments in ["", "runbook list", "runbook show azure-local-powershell"] {
+    for arguments in ["", "runbook list", "runbook show azure-local-powershell", "runbook show azure-local-wac"] {
         let said = home.run(arguments);
         assert_eq!(said.code, Some(0));
         let wide: Vec<&str> = said.out.lines().filter(|l| l.chars().count() > 80).collect();
@@ -182,7 +182,7 @@ fn mistakes_are_named_with_what_was_meant() {
         ("--theme ligth config check", 2, "theme `ligth`: there is no such file; did you mean `light`?"),
         ("--config nope.toml config check", 2, "nope.toml: there is no such file"),
         ("runbook lint --folder nope", 2, "nope: there is no such folder"),
-        ("runbook show azure-local", 2, "did you mean `azure-local-powershell`?"),
+        ("runbook show azure-local-powershel", 2, "did you mean `azure-local-powershell`?"),
         (&format!("{show} facts/registri.ps1"), 2, "did you mean `facts/registry.ps1`?"),
         (
             &format!("{show} cau-run.ps1"),
@@ -198,8 +198,8 @@ fn mistakes_are_named_with_what_was_meant() {
         home.run(arguments).fails(code, words);
     }
     home.file("keys.toml", "[global]\n");
-    home.file("inventory.toml", &format!("runbook = \"azure-local\"\n{INVENTORY}"));
-    home.run("check").fails(2, "inventory.toml: there is no runbook `azure-local`: did you mean");
+    home.file("inventory.toml", &format!("runbook = \"azure-local-powershel\"\n{INVENTORY}"));
+    home.run("check").fails(2, "inventory.toml: there is no runbook `azure-local-powershel`: did you mean");
     home.file("config.toml", "runbooks = \"/nowhere/at/all\"\n");
     home.run("--config config.toml config check").fails(2, "runbooks: /nowhere/at/all: there is no such folder");
     assert!(home.run(&format!("{show} facts/registry.ps1")).out.contains("RefsEnableMetadataValidation"));

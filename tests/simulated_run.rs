@@ -49,7 +49,9 @@ async fn the_demonstration_is_blocked_fixed_and_done_in_minutes() {
     ] {
         assert!(first.contains(wanted), "{wanted}\n{first}");
     }
-    assert!(!first.contains("could not tell"), "{first}");
+    // What only a person can tell stays open, and blocks nothing.
+    let open: Vec<&str> = first.lines().filter(|l| l.contains("could not tell")).collect();
+    assert!(!open.is_empty() && open.iter().all(|l| l.ends_with('?')), "{first}");
     p.start().await;
     let mut resync = false;
     let seen = |s: &State, seen: &mut bool| *seen |= s.storage.as_ref().is_some_and(|v| !v.value.jobs.is_empty());

@@ -123,15 +123,23 @@ fn show(r: &crate::runbook::Runbook) {
                     Severity::Warning => "warning",
                     Severity::Recommended => "advice",
                 };
-                let fix = if c.fix.is_some() { '*' } else { ' ' };
+                let fix = match (&c.fix, &c.attest) {
+                    (Some(_), _) => '*',
+                    (None, Some(_)) => '?',
+                    _ => ' ',
+                };
                 println!("{fix} {severity:<8}{:<29}{}", c.id, c.title);
             }
         }
     }
     println!("\n* nodelift can mend it, when you ask for it");
+    println!("? a person confirms what no script can tell");
     println!("\nSteps");
     for (i, s) in r.steps.iter().enumerate() {
         let undo = if s.class == crate::core::plan::Class::Irreversible { "  cannot be undone" } else { "" };
         println!("  {}. {}{undo}", i + 1, s.title);
+    }
+    if let Some(why) = r.info.only_checks() {
+        println!("\n{}", out::wrap(&format!("Nothing starts them: {why}."), 0));
     }
 }

@@ -60,7 +60,8 @@ fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) ->
         target: inventory.target.clone(),
         settings: inventory.settings.clone(),
     };
-    if let Some(task) = &inventory.task {
+    // A runbook whose run needs no coordinator has no account for its task.
+    if let Some(task) = inventory.task.as_ref().filter(|_| runbook.settings.contains_key("task_account")) {
         site.settings.insert("task_account".into(), Json::from(task.user.as_str()));
     }
     let plan = runbook.plan(&site).map_err(|why| format!("{}: {why}", inventory.path.display()))?;

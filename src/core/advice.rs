@@ -201,6 +201,9 @@ fn ready(state: &State, now: Timestamp) -> Advice {
         (0, v) => format!("; {v} waived"),
         (w, v) => format!("; {} to look at, {v} waived", plural(w, "warning")),
     };
+    if let Some(why) = state.plan.runbook.only_checks() {
+        return say(format!("Every blocker passes{but}. {}.", capital(&why)));
+    }
     let nodes = plural(state.plan.nodes.len(), "node");
     let first = if stale(state, now).is_empty() { "" } else { "proves the blockers again, then " };
     say(format!("Every blocker passes{but}."))

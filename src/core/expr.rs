@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use cel::extractors::This;
 use cel::objects::{Key, Map};
 use cel::{Context, DeclarationError, Env, ExecutionError, Program, Value};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Number, Value as Json};
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -121,6 +121,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 
 /// Further functions, for the answers of the simulator: what a check never needs.
 pub const ANSWER_FUNCTIONS: &[(&str, &str)] = &[
+    ("hours_after", "hours_after(time, hours): an ISO time, that many whole hours later"),
     ("flat", "flat(list of lists): their members in one list"),
     ("last", "last(list, n): its last members, at most that many"),
     ("pairs", "pairs(list of [key, value]): a map of them"),
@@ -184,6 +185,12 @@ fn register(context: &mut Context<'_, '_>) -> Result<(), DeclarationError> {
             },
             other => Err(ExecutionError::function_error("utc", format!("{} is not a time", text(&other)))),
         }
+    })?;
+    context.add_function("hours_after", |time: Arc<String>, hours: i64| -> Result<Value, ExecutionError> {
+        let wrong = |_| ExecutionError::function_error("hours_after", format!("{time} is not a time"));
+        let from = time.parse::<Timestamp>().map_err(wrong)?;
+        let later = from.checked_add(SignedDuration::from_hours(hours)).map_err(wrong)?;
+        Ok(Value::String(Arc::new(format!("{later:.7}"))))
     })?;
     context.add_function("flat", |list: Arc<Vec<Value>>| -> Value {
         let inner = list.iter().flat_map(|v| match v {

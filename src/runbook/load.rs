@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::checked::{Known, check_expression};
+use super::checked::{Known, check_expression, check_start};
 use super::files::{Files, beside};
 use super::schema::{
     CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, ProbeTable, ProofTable, RunbookFile, StepTable,
@@ -65,15 +65,14 @@ impl Loader<'_> {
         if file.id.get_ref() != folder {
             self.say(&at, &file.id, format!("the id must be the name of its folder, `{folder}`"), None);
         }
+        if let Err((word, message, help)) = check_start(&file, &self.files.runbooks()) {
+            self.say(&at, word, message, help);
+        }
         self.settings = file.settings.keys().cloned().collect();
         for key in self.settings.clone() {
             if ARGUMENTS.contains(&key.as_str()) || SECRETS.contains(&key.as_str()) {
-                self.say(
-                    &at,
-                    &file.id,
-                    format!("a setting may not be called `{key}`: scripts get that anyway"),
-                    None,
-                );
+                let message = format!("a setting may not be called `{key}`: scripts get that anyway");
+                self.say(&at, &file.id, message, None);
             }
         }
         if let Some(prelude) = &file.prelude
@@ -128,6 +127,9 @@ impl Loader<'_> {
                 checks.extend(self.check(at, &known, &sequences, t));
             }
         }
+        // Under one heading each, wherever their files stand.
+        let areas: Vec<String> = checks.iter().map(|c| c.area.clone()).collect();
+        checks.sort_by_key(|c| areas.iter().position(|a| *a == c.area));
         let mut steps: Vec<Step> = Vec::new();
         for t in &file.step {
             if steps.iter().any(|s| &s.id == t.id.get_ref()) {
@@ -148,6 +150,7 @@ impl Loader<'_> {
                 title: file.title,
                 short: file.short,
                 source: file.source,
+                instead: file.instead.map(Spanned::into_inner),
             },
             targets: file
                 .targets

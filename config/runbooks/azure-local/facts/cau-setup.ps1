@@ -1,6 +1,8 @@
-# Only the rules that did not pass. Takes minutes; needs network credentials.
+# Only the rules that did not pass, and how many gave a result: none at all is no pass. Takes minutes; needs network credentials.
+$all = @(Test-CauSetup -ClusterName $arg.cluster -ErrorAction Stop | Where-Object { "$($_.State)" -ne 'Started' })
 @{
-  rules = @(Test-CauSetup -ClusterName $arg.cluster -ErrorAction Stop | ForEach-Object {
+  tested = @($all | ForEach-Object { [int]$_.RuleId } | Sort-Object -Unique).Count
+  rules = @($all | Where-Object { "$($_.State)" -ne 'Succeeded' } | ForEach-Object {
     @{
       id = [int]$_.RuleId
       title = "$($_.Title)"
@@ -8,5 +10,5 @@
       severity = "$($_.Severity)"
       machines = @($_.FailedMachines | ForEach-Object { "$_" })
     }
-  } | Where-Object { $_.state -ne 'Started' -and $_.state -ne 'Succeeded' })
+  })
 }

@@ -13,11 +13,13 @@ $limits = @{
   EnableFirewallRules = [bool]$arg.enable_firewall_rules
 }
 if (@($arg.node_order).Count) { $limits['NodeOrder'] = @($arg.node_order | ForEach-Object { "$_" }) }
+# From the folder with the media where one is set, the same on every node; else from Windows Update.
+$source = if ("$($arg.media_path)") { @{ WuConnected = 'false'; PathToSetupMedia = "$($arg.media_path)" } } else { @{ WuConnected = 'true' } }
 $have = @((Get-Command -Name Invoke-CauRun -ErrorAction Stop).Parameters.Keys | ForEach-Object { "$_" })
 $run = @{
   ClusterName = $arg.cluster
   CauPluginName = 'Microsoft.RollingUpgradePlugin'
-  CauPluginArguments = @{ WuConnected = 'true' }
+  CauPluginArguments = $source
   Force = $true
   Verbose = $true
   ErrorAction = 'Stop'

@@ -1,0 +1,14 @@
+# The document's way for ReFS volumes that do not come online after a restart: the value to 1 and back to 0, then the volumes that
+# this node owns.
+$f = 'HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem'
+$before = RegValue $f RefsEnableMetadataValidation
+foreach ($x in 1, 0) { Set-ItemProperty -LiteralPath $f -Name RefsEnableMetadataValidation -Value $x -Type DWord -ErrorAction Stop }
+$undo = @()
+if ($null -eq $before) { $undo = @("Remove-ItemProperty -LiteralPath '$f' -Name RefsEnableMetadataValidation") }
+elseif ($before -ne 0) { $undo = @("Set-ItemProperty -LiteralPath '$f' -Name RefsEnableMetadataValidation -Value $before -Type DWord") }
+$started = @()
+foreach ($v in @(Get-ClusterSharedVolume -ErrorAction Stop | Where-Object { "$($_.State)" -ne 'Online' -and "$($_.OwnerNode)" -eq $env:COMPUTERNAME })) {
+  $null = Start-ClusterResource -Name "$($v.Name)" -ErrorAction Stop
+  $started += "$($v.Name)"
+}
+@{ refs_metadata_validation = RegValue $f RefsEnableMetadataValidation; started = $started; undo = $undo }
