@@ -11,6 +11,7 @@ use super::{Exit, hosts, out, readiness, secrets, session, site};
 use crate::config::diagnose::{did_you_mean, suggest};
 use crate::config::settings::Settings;
 use crate::core::event::EngineInfo;
+use crate::core::log::AWAITS;
 use crate::core::name::NodeName;
 use crate::core::plan::{Moment, Plan};
 use crate::core::run::Phase;
@@ -169,6 +170,10 @@ async fn follow(stream: tokio::io::DuplexStream, progress: bool) -> Result<State
             FromEngine::Event(event) => {
                 let Some(state) = &mut state else { continue };
                 state.apply(&event);
+                // Nothing goes on before somebody has done it: it is said wherever the document goes.
+                if let crate::core::event::Event::PersonAwaited { node, text, .. } = &event.event {
+                    eprintln!("{}", out::wrap(&format!("{node}: {AWAITS}{text}"), 0));
+                }
                 if progress && let crate::core::event::Event::ConnectionChanged { node, connection } = &event.event
                 {
                     use crate::core::connection::Connection;
