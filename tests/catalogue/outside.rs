@@ -133,6 +133,10 @@ fn azure() -> Vec<Case> {
         json!([{"at": "/azure/identity_type", "value": null}, {"at": "/cluster/groups/2/name", "value": "Something else"}])
     };
     let garbage = returns("Get-AzResource", "HCI-N1", json!("%PDF-1.7")).set(asked(json!({})));
+    let garbage_alone = Setup {
+        patch: json!([garbage.patch[0], {"at": "/cluster/groups/2/name", "value": "Something else"}]),
+        ..garbage.clone()
+    };
     vec![
         both("azure-identity", signed(json!([]), json!({})), signed(no_identity(), json!({})), Warn),
         both("azure-identity", signed(json!([]), json!({})), ready().set(asked(json!({}))), CouldNotTell),
@@ -148,10 +152,10 @@ fn azure() -> Vec<Case> {
             signed(at("/azure/modules", json!(false)), json!({})),
             CouldNotTell,
         ),
-        both("azure-identity", signed(json!([]), json!({})), garbage.clone(), CouldNotTell),
+        both("azure-identity", signed(json!([]), json!({})), garbage, CouldNotTell),
         // The group alone rules the repair out, also where nobody signs in; the identity alone does too.
         both("repair-registration", ready().set(asked(json!({}))), signed(neither(), json!({})), Fail),
-        both("repair-registration", signed(no_identity(), json!({})), garbage, CouldNotTell),
+        both("repair-registration", signed(no_identity(), json!({})), garbage_alone, CouldNotTell),
         both(
             "repair-registration",
             signed(at("/cluster/groups/2/name", json!("Something else")), json!({})),
