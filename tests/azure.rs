@@ -6,9 +6,11 @@ use std::sync::Arc;
 use nodelift::cli::imitated;
 use nodelift::core::advice::advice;
 use nodelift::core::command::{Command, allowed, fixable};
-use nodelift::core::event::{EngineInfo, Event, Outcome, Stamped, VerdictKey, Waiting};
+use nodelift::core::connection::{Connection, Hello};
+use nodelift::core::decide::{Decider, Observation};
+use nodelift::core::event::{Answer, EngineInfo, Event, Outcome, ReadKey, Stamped, VerdictKey, Waiting};
 use nodelift::core::log::{Level, LogLine, Which};
-use nodelift::core::name::NodeName;
+use nodelift::core::name::{NodeName, OpId};
 use nodelift::core::run::Phase;
 use nodelift::core::state::State;
 use nodelift::engine::{self, Clock, Setup, Vault};
@@ -22,7 +24,7 @@ use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
 
 const TENANT: &str = "14f696cc-f0bf-5899-a660-eb1e9cad077b";
 const SUBSCRIPTION: &str = "581759f7-5e30-5284-ae06-ec558dff6fcf";
-const ASKED: &str = "open https://microsoft.com/devicelogin and enter the code LAB4DEVICE";
+const ASKED: &str = "enter the code LAB4DEVICE at https://microsoft.com/devicelogin";
 
 /// An engine, and what it says.
 struct Bench {
@@ -172,7 +174,7 @@ async fn the_code_is_shown_while_its_script_waits_and_the_repair_asks_by_itself(
     assert_eq!(b.state.persons_awaited().count(), 0);
     b.until(|s| s.verdict_of(&key("repair-registration")).unwrap().value.outcome == Outcome::Pass).await;
     let fix = b.state.fixes.values().next().unwrap();
-    let Some(nodelift::core::event::Answer::Facts(answer)) = &fix.answer else { panic!("{:?}", fix.answer) };
+    let Some(Answer::Facts(answer)) = &fix.answer else { panic!("{:?}", fix.answer) };
     assert_eq!((&answer["before"]["group"], &answer["after"]["group"]), (&Json::Null, &json!("Online")));
 
     // In the log, loud enough.
@@ -215,6 +217,47 @@ async fn what_kept_azure_from_being_asked_is_told() {
     begins(why(|_| {}, settings).await, empty);
     let modules = |w: &mut Json| w["azure"]["modules"] = json!(false);
     begins(why(modules, by_code()).await, "Azure was not asked: this node needs Az.Accounts and Az.Resources");
+}
+
+#[test]
+fn what_a_script_asks_is_cleaned_bounded_and_told_once() {
+    let runbook = Library::new(None).load("azure-local-powershell").unwrap();
+    let nodes = ["HCI-N1", "HCI-N2"].map(NodeName::new);
+    let place = Site { cluster: "C".into(), nodes: nodes.to_vec(), coordinator: Some(NodeName::new("X")), ..Site::default() };
+    let mut decider = Decider::new(State::new(Arc::new(runbook.plan(&place).unwrap())), "0199");
+    let now = "2025-06-14T08:00:00Z".parse().unwrap();
+    let hello = Hello {
+        host: "HCI-N1".into(),
+        ps: "5.1".into(),
+        language: "FullLanguage".into(),
+        pid: 1,
+        skew_ms: 0,
+        via: "ssh".into(),
+        second_hop: false,
+    };
+    let connection = Connection::Ready(hello);
+    decider.observe(Observation::Connection { node: nodes[0].clone(), connection }, now);
+    decider.command("j.doe", &Command::CheckAll, now).unwrap();
+    let of = Waiting::Read(ReadKey { group: "azure_resource".into(), node: None });
+    let mut says = |text: &str| {
+        let seen = Observation::PersonAwaited { of: of.clone(), node: nodes[0].clone(), text: text.into() };
+        let told = decider.observe(seen, now).events.into_iter().filter_map(|e| match e.event {
+            Event::PersonAwaited { text, .. } => Some(text),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(says("open\u{1b}[2J \u{202e}it"), ["open [2J  it"]);
+    assert!(says("open\u{1b}[2J \u{202e}it").is_empty(), "nothing new");
+    assert!(says(" \n ").is_empty());
+    assert_eq!(says(&"x".repeat(5000))[0].len(), 300);
+    // Nobody waits where nothing is under way.
+    let done = Observation::PersonAwaited {
+        of: Waiting::Operation(OpId::new("fix", &nodes[0], 1, "0199")),
+        node: nodes[0].clone(),
+        text: "open it".into(),
+    };
+    assert!(decider.observe(done, now).events.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

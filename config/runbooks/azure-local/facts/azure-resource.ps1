@@ -11,7 +11,8 @@ try {
       $null = Disable-AzContextAutosave -Scope Process -ErrorAction Stop
       # The address and the code come as a warning. Nothing else of it is said: not what it puts out, which is the account.
       Connect-AzAccount -Tenant $arg.azure_tenant -Subscription $arg.azure_subscription -UseDeviceAuthentication -Scope Process -ErrorAction Stop 3>&1 6>&1 | ForEach-Object {
-        if ("$_" -match '(https://\S+).*\bcode (\w+)') { Write-Warning "waits for a person: open $($Matches[1]) and enter the code $($Matches[2])" }
+        if ("$_" -match '(https://\S+).*\bcode (\w+)') { Write-Warning "waits for a person: enter the code $($Matches[2]) at $($Matches[1])" }
+        elseif ("$_" -match 'https://') { Write-Warning "waits for a person: $_" }
       }
     }
     $name = "$((Get-AzureStackHCI -ErrorAction Stop).AzureResourceName)"

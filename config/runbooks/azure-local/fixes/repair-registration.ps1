@@ -12,8 +12,9 @@ $before = & $look
 $result = ''
 $null = Disable-AzContextAutosave -Scope Process -ErrorAction Stop
 Register-AzStackHCI -TenantId $arg.azure_tenant -SubscriptionId $arg.azure_subscription -ComputerName $arg.node -RepairRegistration -UseDeviceAuthentication -Confirm:$false -ErrorAction Stop 3>&1 6>&1 | ForEach-Object {
-  if ("$_" -match '(https://\S+).*\bcode (\w+)') { Write-Warning "waits for a person: open $($Matches[1]) and enter the code $($Matches[2])" }
-  elseif ($_.Result) { $result = "$($_.Result)" }
+  if ($_.Result) { $result = "$($_.Result)" }
+  elseif ("$_" -match '(https://\S+).*\bcode (\w+)') { Write-Warning "waits for a person: enter the code $($Matches[2]) at $($Matches[1])" }
+  elseif ("$_" -match 'https://') { Write-Warning "waits for a person: $_" }
 }
 if ($result -ne 'Success') { throw "the repair of the registration ended with '$result'" }
 @{ before = $before; after = & $look; result = $result; undo = @() }
