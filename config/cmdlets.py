@@ -30,6 +30,8 @@ MORE = {
     "Get-AzureStackHCI": [], "Get-ClusterNodeSupportedVersion": [], "Get-ClusterPerf": ["TimeFrame"], "Get-HealthFault": [],
     "Get-StampInformation": [], "Sync-AzureStackHCI": [],
 }
+# Parameters that a page lacks and the documentation of the product uses: rules of attack surface reduction.
+LACKING = {"Add-MpPreference": ["AttackSurfaceReductionRules_Actions", "AttackSurfaceReductionRules_Ids"]}
 # Pages of 5.1 that describe a parameter of a later version.
 NOT_THERE = {("Get-ChildItem", "FollowSymlink")}
 
@@ -61,6 +63,9 @@ def main() -> None:
                     there[parameter] = what
                     if known and (name, None) not in later:
                         later.add((name, parameter))
+    for cmdlets in modules.values():
+        for name in LACKING.keys() & cmdlets.keys():
+            cmdlets[name].update({p: {} for p in LACKING[name]})
     modules["-"] = {name: {p: {} for p in parameters} for name, parameters in MORE.items()}
 
     print(HEAD, end="")

@@ -4,6 +4,7 @@ mod fixtures;
 
 use std::path::Path;
 
+use fixtures::readiness;
 use fixtures::scene::Scene;
 use fixtures::scenes;
 use fixtures::svg::{DARK, LIGHT, Palette, svg};
@@ -27,7 +28,10 @@ const SHOTS: &[Shot] = &[
     shot("checking", scenes::checking, "", (120, 34)),
     shot("blocked", scenes::blocked, "", (120, 34)),
     shot("blocked-80x24", scenes::blocked, "", (80, 24)),
-    shot("details", scenes::blocked, "i", (120, 34)),
+    shot("matrix", readiness::sixteen_mixed, "v", (120, 40)),
+    shot("matrix-checking", readiness::sixteen_checking, "v", (120, 40)),
+    shot("answers", readiness::mixed, "", (120, 34)),
+    shot("details", readiness::mixed, "i", (120, 44)),
     shot("fix-all", scenes::blocked, "F", (100, 28)),
     shot("running", scenes::running, "", (120, 38)),
     shot("running-80x24", scenes::running, "", (80, 24)),
@@ -37,6 +41,7 @@ const SHOTS: &[Shot] = &[
     shot("sixteen-nodes", scenes::sixteen_running, "", (200, 60)),
     Shot { theme: "light", ..shot("running-light", scenes::running, "", (120, 38)) },
     Shot { theme: "colour-blind", ..shot("blocked-colour-blind", scenes::blocked, "", (120, 34)) },
+    Shot { theme: "mono", glyphs: &ASCII, ..shot("matrix-ascii", readiness::mixed, "v", (80, 24)) },
     Shot { theme: "mono", glyphs: &ASCII, ..shot("running-ascii", scenes::running, "", (80, 24)) },
 ];
 

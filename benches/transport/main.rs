@@ -40,6 +40,10 @@ const FIGURES: &[(&str, &str, &str, Option<f64>)] = &[
     ("checks", "powershell_start_s", "one PowerShell start, s", None),
     ("checks", "checks_s", "16 nodes x 40 checks, from nothing, s", None),
     ("checks", "powershell_starts", "  in PowerShell starts", Some(2.0)),
+    ("sweep", "scripts", "scripts of the catalogue that are read on each node", None),
+    ("sweep", "sweep_s", "16 nodes x these scripts at their size, from nothing, s", None),
+    ("sweep", "powershell_starts", "  in PowerShell starts", Some(2.0)),
+    ("sweep", "retry_ms", "one of them again, ms", None),
 ];
 
 struct Arguments {
@@ -111,7 +115,7 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
     let mut measured: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
     let load = usage::load();
     for _ in 0..arguments.rounds {
-        for what in ["plain", "worker", "checks", "dead", "dead-many"] {
+        for what in ["plain", "worker", "checks", "sweep", "dead", "dead-many"] {
             let said = own(what, farm.folder.path()).map_err(|e| format!("{what}: {e}"))?;
             for (workload, figure, ..) in FIGURES.iter().filter(|f| f.0 == what) {
                 measured.entry((workload, figure)).or_default().extend(said[figure].as_f64());

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nodelift::core::connection::Connection;
+use nodelift::core::plan::Place;
 use nodelift::remote::ssh::{SshHost, SshRuntime, Walked};
 use nodelift::remote::{Host as _, Request};
+use nodelift::runbook::Library;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 
 use crate::farm::Site;
+
 use crate::usage;
 
 /// Longest wait for anything.
@@ -30,7 +33,7 @@ struct Connected {
 
 type Figures = serde_json::Map<String, Value>;
 
-/// Measures one workload: `cold`, `plain`, `worker`, `dead`, `dead-many` or `checks`.
+/// Measures one workload: `cold`, `plain`, `worker`, `dead`, `dead-many`, `checks` or `sweep`.
 pub async fn measure(what: &str, site: &Site) -> Result<Figures, String> {
     let mut figures = Figures::new();
     match what {
@@ -40,6 +43,7 @@ pub async fn measure(what: &str, site: &Site) -> Result<Figures, String> {
         "plain" => plain(site, &mut figures).await?,
         "worker" => worker(site, &mut figures).await?,
         "checks" => checks(site, &mut figures).await?,
+        "sweep" => sweep(site, &mut figures).await?,
         other => return Err(format!("there is no workload {other}")),
     }
     note(&mut figures, "children", usage::children() as f64);
@@ -176,11 +180,11 @@ async fn ready(host: Arc<SshHost>) -> Result<(), String> {
     }
 }
 
-/// A script that means the same to PowerShell and to the stand-in.
-async fn ask(host: Arc<SshHost>) -> Result<(), String> {
+/// A script that means the same to PowerShell and to the stand-in, in at least so many bytes.
+async fn ask_in(host: Arc<SshHost>, bytes: usize) -> Result<(), String> {
     let request = Request {
         name: "bench".into(),
-        script: "echo 1".into(),
+        script: format!("{:bytes$}", "echo 1").into(),
         args: Value::Null,
         timeout: PATIENCE,
         slow: false,
@@ -192,6 +196,34 @@ async fn ask(host: Arc<SshHost>) -> Result<(), String> {
         Ok(()) => Err(format!("{:?}", reply.results)),
         Err(failure) => Err(failure.message),
     }
+}
+
+async fn ask(host: Arc<SshHost>) -> Result<(), String> {
+    ask_in(host, 0).await
+}
+
+/// The readiness of a cluster: each fact group that the runbook reads on every node as a request of its size, from nothing; then
+/// one of them again.
+async fn sweep(site: &Site, figures: &mut Figures) -> Result<(), String> {
+    let runbook = Library::new(None).load("azure-local-powershell").map_err(|e| e.to_string())?;
+    let read = runbook.facts.iter().filter(|f| matches!(f.on, Place::EachNode | Place::Everywhere));
+    let sizes: Vec<usize> = read.map(|f| runbook.scripts[&f.script].text.len()).collect();
+    let runtime = SshRuntime::start().map_err(|e| e.to_string())?;
+    let (legs, _) = mpsc::unbounded_channel();
+    let walked = runtime.walk(site.config(&site.hosts[0]), legs).await.map_err(|t| t.message)?;
+    let (_, greeting) = walked.powershell().await.map_err(|t| t.message)?;
+    drop(walked);
+    let start = Instant::now();
+    let hosts: Vec<_> = site.hosts.iter().take(NODES).map(|h| Arc::new(runtime.host(site.config(h)))).collect();
+    hosts.iter().for_each(|h| h.open());
+    all(hosts.iter().flat_map(|h| sizes.iter().map(|bytes| ask_in(h.clone(), *bytes)))).await?;
+    note(figures, "scripts", sizes.len() as f64);
+    note(figures, "sweep_s", start.elapsed().as_secs_f64());
+    note(figures, "powershell_starts", start.elapsed().as_secs_f64() / greeting.took.as_secs_f64());
+    let start = Instant::now();
+    ask_in(hosts[0].clone(), sizes[0]).await?;
+    note(figures, "retry_ms", start.elapsed().as_secs_f64() * 1000.0);
+    Ok(())
 }
 
 /// A cluster's checks, each a script of its own, from nothing: connections and PowerShells too.

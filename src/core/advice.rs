@@ -181,8 +181,14 @@ fn blocked(state: &State, now: Timestamp) -> Advice {
         };
         return say(head).press(Suggest::FixAll, format!("{which}: {}", what.join("; "))).urgent();
     }
-    let first = keys_of(state, Moment::Before).into_iter().find(|k| blocking(k));
+    // What failed comes before what could not be told, as in the list.
+    let mut blockers: Vec<_> = keys_of(state, Moment::Before).into_iter().filter(blocking).collect();
+    blockers.sort_by_key(|k| state.verdict_of(k).map(|v| std::cmp::Reverse(v.value.outcome)));
+    let first = blockers.into_iter().next();
     let Some(check) = first.as_ref().and_then(|k| state.plan.check(&k.check)) else { return say(head).urgent() };
+    if let Some(question) = &check.attest {
+        return say(format!("{head} {question}")).press(Suggest::Details, "opens it, to confirm it").urgent();
+    }
     let verdict = first.as_ref().and_then(|k| state.verdict_of(k)).map(|v| &v.value);
     if let Some(v) = verdict.filter(|v| v.outcome == Outcome::CouldNotTell) {
         let node = first.as_ref().and_then(|k| k.node.as_ref()).map_or_else(String::new, |n| format!("{n}: "));

@@ -350,7 +350,7 @@ pub fn stale(state: &State, now: Timestamp) -> Vec<VerdictKey> {
     before_keys(state)
         .into_iter()
         .filter(|k| state.plan.check(&k.check).is_some_and(|c| c.severity == Severity::Blocker))
-        .filter(|k| state.verdict_of(k).is_none_or(|v| is_stale(&v.value, now)))
+        .filter(|k| state.verdict_of(k).is_none_or(|v| is_stale(state, &v.value, now)))
         .collect()
 }
 

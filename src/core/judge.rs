@@ -322,10 +322,14 @@ impl Outcome {
     }
 }
 
-/// The time after which a blocker must be proved again before the start (run-safety-model 3).
-pub const BLOCKER_FRESH_FOR: i64 = 600;
+/// The time after which a blocker must be proved again before the start, in seconds (run-safety-model 3). In a lab, where a real
+/// second is many, a person has a minute to look.
+pub fn blocker_fresh_for(state: &State) -> i64 {
+    state.lab_seconds(600, 60.0)
+}
 
-/// Whether the facts behind a verdict are older than a start allows.
-pub fn is_stale(verdict: &Verdict, now: Timestamp) -> bool {
-    verdict.facts_at.is_none_or(|at| now.duration_since(at).as_secs() > BLOCKER_FRESH_FOR)
+/// Whether the facts behind a verdict are older than a start allows. What a person confirmed holds for the run.
+pub fn is_stale(state: &State, verdict: &Verdict, now: Timestamp) -> bool {
+    let old = |at: Timestamp| now.duration_since(at).as_secs() > blocker_fresh_for(state);
+    verdict.facts_at.map_or(verdict.outcome != Outcome::Pass, old)
 }

@@ -15,6 +15,7 @@ pub mod narrow;
 pub mod plan;
 pub mod run;
 pub mod sequence;
+pub mod standing;
 pub mod state;
 pub mod summary;
 pub mod text;

@@ -294,6 +294,13 @@ impl State {
             || self.open_sequence().and_then(|(s, _)| s.in_work()) == Some(node)
     }
 
+    /// A limit in seconds that real time counts against too: the way to a machine, a person who looks. In a lab, where the clock runs
+    /// faster, so many real seconds are added.
+    pub fn lab_seconds(&self, limit: i64, real: f64) -> i64 {
+        let scale = self.engine.as_ref().map_or(1.0, |e| e.scale);
+        limit + ((scale - 1.0).max(0.0) * real) as i64
+    }
+
     /// Every verdict a check can have, in the order of the plan.
     pub fn verdict_keys(&self, check: &str) -> Vec<VerdictKey> {
         let Some(c) = self.plan.check(check) else {

@@ -2,19 +2,22 @@
 
 use jiff::Timestamp;
 
-use super::command::{keys_of, moment};
+use super::command::moment;
 use super::event::{Outcome, VerdictKey};
 use super::name::NodeName;
 use super::plan::{Check, Stage};
-use super::state::{State, Unit};
+use super::standing::{Standing, standing};
+use super::state::{Reading, State, Unit};
 
 /// A check over all its nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRow {
+    /// Every verdict it can have, in the order of the plan.
+    pub cells: Vec<Cell>,
     /// The worst outcome; none while nothing was judged.
     pub outcome: Option<Outcome>,
-    /// Every verdict that is bad is waived.
-    pub waived: bool,
+    /// The worst of its verdicts as they count now.
+    pub standing: Standing,
     /// Facts are being read, or a fix runs.
     pub open: bool,
     /// Verdicts that are good, of how many.
@@ -24,30 +27,73 @@ pub struct CheckRow {
     pub bad: Vec<VerdictKey>,
 }
 
+/// One verdict of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    pub key: VerdictKey,
+    pub standing: Standing,
+    /// It is about to change.
+    pub open: Option<Open>,
+}
+
+/// Why a verdict is about to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// Facts of it are wanted, none is being read yet.
+    Waits,
+    /// Facts of it are being read since then.
+    Reading(Timestamp),
+    /// A fix of it runs.
+    Fixing,
+}
+
 /// One check over all its nodes.
 pub fn check_row(state: &State, check: &Check, now: Timestamp) -> CheckRow {
-    let keys = state.verdict_keys(&check.id);
+    row(state, check, now, true)
+}
+
+/// Every check of the current moment over all its nodes, in the order of the plan.
+pub fn check_rows(state: &State, now: Timestamp) -> Vec<CheckRow> {
+    let moment = moment(state);
+    let reading = state.reads.values().any(Reading::is_open);
+    state.plan.checks.iter().filter(|c| c.moment == moment).map(|c| row(state, c, now, reading)).collect()
+}
+
+/// The same, where it is known whether anything at all is being read.
+fn row(state: &State, check: &Check, now: Timestamp, reading: bool) -> CheckRow {
+    let cell = |key: VerdictKey| {
+        let fixing = state.checks.get(&key).is_some_and(|c| c.fixing.is_some());
+        let open = match fixing {
+            true => Some(Open::Fixing),
+            false if reading => open_reads(state, &key),
+            false => None,
+        };
+        Cell { standing: standing(state, &key, now), open, key }
+    };
+    let cells: Vec<Cell> = state.verdict_keys(&check.id).into_iter().map(cell).collect();
     let outcome_of = |k: &VerdictKey| state.verdict_of(k).map(|v| v.value.outcome);
-    let mut bad: Vec<VerdictKey> =
-        keys.iter().filter(|k| outcome_of(k).is_some_and(super::command::is_bad)).cloned().collect();
-    bad.sort_by_key(|k| std::cmp::Reverse(outcome_of(k)));
+    let judged: Vec<(Outcome, &VerdictKey)> =
+        cells.iter().filter_map(|c| Some((outcome_of(&c.key)?, &c.key))).collect();
+    let mut bad: Vec<(Outcome, &VerdictKey)> =
+        judged.iter().filter(|(o, _)| super::command::is_bad(*o)).copied().collect();
+    bad.sort_by_key(|(o, _)| std::cmp::Reverse(*o));
     CheckRow {
-        outcome: Outcome::worst(keys.iter().filter_map(outcome_of)),
-        waived: !bad.is_empty() && bad.iter().all(|k| state.waiver(k, now).is_some()),
-        open: keys.iter().any(|k| state.is_open(k)),
-        good: keys
-            .iter()
-            .filter(|k| matches!(outcome_of(k), Some(Outcome::Pass | Outcome::NotApplicable)))
-            .count(),
-        of: keys.len(),
-        bad,
+        outcome: Outcome::worst(judged.iter().map(|(o, _)| *o)),
+        standing: cells.iter().map(|c| c.standing).max().unwrap_or(Standing::NotJudged),
+        open: cells.iter().any(|c| c.open.is_some()),
+        good: judged.len() - bad.len(),
+        of: cells.len(),
+        bad: bad.into_iter().map(|(_, k)| k.clone()).collect(),
+        cells,
     }
 }
 
 /// How many checks ended how; each check counts once, by its worst verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Those that are stale included.
     pub pass: usize,
+    pub stale: usize,
     pub warn: usize,
     pub fail: usize,
     pub unknown: usize,
@@ -60,25 +106,37 @@ pub struct Counts {
 
 /// Counts over the checks of the current moment.
 pub fn counts(state: &State, now: Timestamp) -> Counts {
-    let moment = moment(state);
+    counts_of(&check_rows(state, now))
+}
+
+/// The same over rows that are there already.
+pub fn counts_of(rows: &[CheckRow]) -> Counts {
     let mut c = Counts::default();
-    for check in state.plan.checks.iter().filter(|c| c.moment == moment) {
-        let row = check_row(state, check, now);
-        match row.outcome {
-            _ if row.waived => c.waived += 1,
-            Some(Outcome::Pass) => c.pass += 1,
-            Some(Outcome::Warn) => c.warn += 1,
-            Some(Outcome::Fail) => c.fail += 1,
-            Some(Outcome::CouldNotTell) => c.unknown += 1,
-            Some(Outcome::NotApplicable) => c.not_applicable += 1,
-            None => {}
+    for row in rows {
+        match row.standing {
+            Standing::Fail => c.fail += 1,
+            Standing::CouldNotTell => c.unknown += 1,
+            Standing::Warn => c.warn += 1,
+            Standing::Waived => c.waived += 1,
+            Standing::Stale => (c.pass, c.stale) = (c.pass + 1, c.stale + 1),
+            Standing::Pass => c.pass += 1,
+            Standing::NotApplicable => c.not_applicable += 1,
+            Standing::NotJudged => {}
         }
-    }
-    for key in keys_of(state, moment) {
-        c.verdicts += 1;
-        c.open += usize::from(state.is_open(&key));
+        c.verdicts += row.of;
+        c.open += row.cells.iter().filter(|c| c.open.is_some()).count();
     }
     c
+}
+
+/// What the reads of a verdict are at.
+fn open_reads(state: &State, key: &VerdictKey) -> Option<Open> {
+    let reads = state.reads_of(key);
+    let open = reads.iter().filter_map(|r| state.reads.get(r).filter(|r| r.is_open()));
+    open.map(|r| r.asked_at.map_or(Open::Waits, Open::Reading)).max_by_key(|o| match o {
+        Open::Reading(at) => (true, std::cmp::Reverse(*at)),
+        _ => (false, std::cmp::Reverse(Timestamp::MIN)),
+    })
 }
 
 /// Nodes that are done, of how many.

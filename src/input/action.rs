@@ -7,6 +7,7 @@ use crate::core::plan::Tier;
 pub enum Scope {
     /// Wherever nothing more particular takes the key.
     Global,
+    Nodes,
     Checks,
     Logs,
     /// A text to read: help, details.
@@ -19,13 +20,14 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, in the order of the help.
-    pub const ALL: [Scope; 6] =
-        [Scope::Global, Scope::Checks, Scope::Logs, Scope::Reader, Scope::Dialog, Scope::Replay];
+    pub const ALL: [Scope; 7] =
+        [Scope::Global, Scope::Nodes, Scope::Checks, Scope::Logs, Scope::Reader, Scope::Dialog, Scope::Replay];
 
     /// Name in a keys file.
     pub fn word(self) -> &'static str {
         match self {
             Scope::Global => "global",
+            Scope::Nodes => "nodes",
             Scope::Checks => "checks",
             Scope::Logs => "logs",
             Scope::Reader => "reader",
@@ -38,6 +40,7 @@ impl Scope {
     pub fn title(self) -> &'static str {
         match self {
             Scope::Global => "Everywhere",
+            Scope::Nodes => "In Nodes",
             Scope::Checks => "In Checks",
             Scope::Logs => "In Log",
             Scope::Reader => "In help and details",
@@ -117,10 +120,12 @@ actions! {
     Connect "connect" "connect" "Connect again to machines in trouble; changes nothing there" Prepare [Global] ["C"] T0
     CheckAll "check-all" "check all" "Read and judge every readiness check; changes nothing" Prepare [Global] ["c"] T0
     RetryCheck "retry-check" "retry" "Read again what the selected check needs" Prepare [Checks Reader] ["r"] T0
+    RetryNode "retry-node" "retry machine" "Read again whatever is judged about the selected machine" Prepare [Nodes] ["r"] T0
     RetryFailed "retry-failed" "retry failed" "Read again whatever is not good" Prepare [Global] ["R"] T0
     Fix "fix" "fix" "Mend the selected check, after naming what changes" Prepare [Checks Reader] ["f"] T2
     FixAll "fix-all" "fix all" "Mend all that can be mended, after naming every change" Prepare [Global] ["F"] T2
-    Waive "waive" "waive" "Take a blocker upon yourself, with a reason" Prepare [Checks Reader] ["w"] T2
+    Attest "attest" "confirm" "Confirm what no script can tell, after reading its question" Prepare [Checks Reader] ["a"] T1
+    Waive "waive" "waive" "Take a blocker upon yourself, with a reason and an end" Prepare [Checks Reader] ["w"] T2
 
     Start "start" "start" "Start the upgrade, after a question" Run [Global] ["s"] T2
     Pause "pause" "pause" "Finish the node in work, then pause" Run [Global] ["p"] T2
@@ -132,8 +137,11 @@ actions! {
 
     Details "details" "details" "Why: evidence, rule, script and answer behind what is selected" Look [Global] ["i" "enter"] T0
     Attention "attention" "needs you" "Straight to what waits for you: a machine, a node, a blocker" Look [Global] ["!"] T0
-    Copy "copy" "copy" "Copy the command or the text that is shown" Look [Reader Logs] ["y"] T0
-    Search "search" "search" "Search the log" Look [Logs] ["/"] T0
+    Copy "copy" "copy" "Copy the command, or the text that is shown" Look [Reader Logs Checks] ["y"] T0
+    Matrix "matrix" "matrix or list" "As a matrix of checks and machines, or as a list" Look [Checks] ["v"] T0
+    Group "group" "group" "Group by urgency, by area, or by machine" Look [Checks] ["b"] T0
+    Filter "filter" "filter" "Only one kind of answer, the worst first; esc shows all again" Look [Checks] ["e"] T0
+    Search "search" "search" "Search the log; in Checks: only what holds a text" Look [Logs Checks] ["/"] T0
     NextHit "next-hit" "next" "Next hit, further down" Look [Logs] ["n"] T0
     PreviousHit "previous-hit" "previous" "Next hit, further up" Look [Logs] ["N"] T0
     AllLogs "all-logs" "all or one" "All logs, or the one of the selected machine" Look [Logs] ["a"] T0

@@ -28,6 +28,8 @@ struct File {
     #[serde(default)]
     global: Table,
     #[serde(default)]
+    nodes: Table,
+    #[serde(default)]
     checks: Table,
     #[serde(default)]
     logs: Table,
@@ -65,6 +67,7 @@ impl Keymap {
         let file: File = user.parse()?;
         let tables = [
             (Scope::Global, file.global),
+            (Scope::Nodes, file.nodes),
             (Scope::Checks, file.checks),
             (Scope::Logs, file.logs),
             (Scope::Reader, file.reader),

@@ -226,7 +226,7 @@ impl<'a> Verdict<'a> {
         let value = seen.map(|v| &v.value);
         let outcome = value.map(|v| v.outcome);
         let waiver = state.waivers.iter().find(|w| &w.key == key);
-        let stale = check.severity == Severity::Blocker && value.is_some_and(|v| is_stale(v, now));
+        let stale = check.severity == Severity::Blocker && value.is_some_and(|v| is_stale(state, v, now));
         let fixes = state.fixes.values().filter(|f| &f.key == key).map(fix_done).collect();
         let history = state.checks.get(key).map_or(&[][..], |c| &c.history);
         Verdict {

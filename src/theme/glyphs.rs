@@ -10,6 +10,8 @@ pub struct Glyphs {
     pub failed: &'static str,
     pub paused: &'static str,
     pub unknown: &'static str,
+    /// Good, but too old to count.
+    pub stale: &'static str,
     pub not_applicable: &'static str,
     /// A connection that works, one under way, none.
     pub link: &'static str,
@@ -53,6 +55,7 @@ pub static UNICODE: Glyphs = Glyphs {
     failed: "✖",
     paused: "‖",
     unknown: "?",
+    stale: "◔",
     not_applicable: "–",
     link: "●",
     linking: "◐",
@@ -90,6 +93,7 @@ pub static ASCII: Glyphs = Glyphs {
     failed: "x",
     paused: "=",
     unknown: "?",
+    stale: "s",
     not_applicable: "-",
     link: "*",
     linking: "~",
@@ -170,6 +174,7 @@ mod tests {
             g.failed,
             g.paused,
             g.unknown,
+            g.stale,
             g.not_applicable,
             g.link,
             g.linking,
@@ -207,8 +212,17 @@ mod tests {
     #[test]
     fn states_differ_by_their_signs_alone() {
         for g in [&UNICODE, &ASCII] {
-            let signs =
-                [g.waiting, g.running, g.done, g.attention, g.failed, g.paused, g.unknown, g.not_applicable];
+            let signs = [
+                g.waiting,
+                g.running,
+                g.done,
+                g.attention,
+                g.failed,
+                g.paused,
+                g.unknown,
+                g.stale,
+                g.not_applicable,
+            ];
             for (i, a) in signs.iter().enumerate() {
                 assert!(signs.iter().skip(i + 1).all(|b| a != b), "{a}");
             }

@@ -46,6 +46,7 @@ roles! {
     Waiting "state.waiting" < Muted;
     Running "state.running" < Text;
     Done "state.done" < Text;
+    Stale "state.stale" < Done;
     Attention "state.attention" < Strong;
     Failed "state.failed" < Strong;
     Paused "state.paused" < Attention;

@@ -3,7 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::msg::Ask;
-use super::overlays::{Act, CheckView, Commit, Confirm, Overlay, Page, Waive};
+use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Overlay, Page, Waive};
 use crate::core::command::Command;
 use crate::core::plan::Tier;
 use crate::core::run::Phase;
@@ -31,6 +31,11 @@ impl Model {
                 let keys = self.taken(|key| Command::Retry { key });
                 return keys.into_iter().flat_map(|key| self.command(Command::Retry { key })).collect();
             }
+            RetryNode => {
+                if let Some(node) = self.target_node().cloned() {
+                    return self.command(Command::RetryNode { node });
+                }
+            }
             Fix => {
                 let keys = self.taken(|key| Command::Fix { key });
                 self.open(Overlay::Confirm(Confirm::new(Act::Fix(keys))));
@@ -39,6 +44,10 @@ impl Model {
             Waive => {
                 let keys = self.taken(|key| Command::Waive { key, reason: "x".repeat(99), hours: 1 });
                 self.open(Overlay::Waive(self::Waive::new(keys)));
+            }
+            Attest => {
+                let keys = self.taken(|key| Command::Attest { key, note: String::new() });
+                self.open(Overlay::Attest(self::Attest::new(keys)));
             }
             Start => self.open(Overlay::Confirm(Confirm::new(Act::Start))),
             Pause => self.open(Overlay::Confirm(Confirm::new(Act::Pause))),
@@ -61,6 +70,28 @@ impl Model {
             Copy => return self.copy(),
             Help => self.open(Overlay::Help(Page::default())),
 
+            Matrix => {
+                self.looking.matrix = !self.looking.matrix;
+                self.changed();
+            }
+            Group => {
+                self.looking.order = self.looking.order.next();
+                // The worst comes first: that is where one looks then.
+                self.check = None;
+                self.looking.column = None;
+                self.changed();
+            }
+            Filter => {
+                if let Some(derived) = self.derived.get() {
+                    self.looking.next_filter(&derived.list.rows);
+                }
+                self.check = None;
+                self.changed();
+            }
+            Search if self.focus == Pane::Checks => {
+                self.looking.typing = Some(tui_input::Input::new(self.looking.text.clone()));
+                self.changed();
+            }
             Search => {
                 self.log.typing = Some(tui_input::Input::default());
                 self.dirty = true;
@@ -145,6 +176,11 @@ impl Model {
         if self.lines.search.take().is_some() {
             return;
         }
+        if self.focus == Pane::Checks && self.looking.filters() {
+            self.looking.clear();
+            self.changed();
+            return;
+        }
         if self.zoom {
             self.zoom = false;
             return;
@@ -195,10 +231,14 @@ impl Model {
         }
     }
 
-    /// Copies what the open details offer, or the line of the log that one stands on.
+    /// Copies what the open details offer, the command for the selected check, or the line of the log that one stands on.
     fn copy(&mut self) -> Vec<Ask> {
         let text = match self.overlays.last() {
             Some(overlay) => overlay.to_copy(self),
+            None if self.focus == Pane::Checks => {
+                let key = self.check_keys().into_iter().next();
+                key.and_then(|key| Overlay::Check(CheckView::new(key)).to_copy(self))
+            }
             None => {
                 let which = self.which();
                 let at = self.log.cursor.or_else(|| self.lines.length(&which).checked_sub(1));

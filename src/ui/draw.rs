@@ -148,6 +148,7 @@ impl Model {
             running: self.is_running(),
             focus: self.focus,
             zoom: self.zoom,
+            matrix: self.looking.matrix && self.focus == Pane::Checks,
             nodes_width: nodes.0,
             nodes_height: nodes.1,
             progress_height: progress,

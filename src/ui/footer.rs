@@ -89,7 +89,7 @@ fn entry(model: &Model, theme: &Theme, action: Action, on: bool) -> Row {
 fn title(model: &Model, action: Action) -> &'static str {
     match (model.overlays.last(), action) {
         (Some(Overlay::Commit(_)), Action::No) => "later",
-        (Some(Overlay::Confirm(_) | Overlay::Waive(_)), Action::No) => "cancel",
+        (Some(Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_)), Action::No) => "cancel",
         (Some(Overlay::Check(_)), Action::Left) => "node before",
         (Some(Overlay::Check(_)), Action::Right) => "node after",
         _ => action.spec().title,
@@ -98,7 +98,8 @@ fn title(model: &Model, action: Action) -> &'static str {
 
 /// The key that is shown for an action: where one types, letters are text.
 fn key_shown(model: &Model, action: Action) -> Option<Key> {
-    let typing = matches!(model.overlays.last(), Some(Overlay::Waive(_) | Overlay::Commit(_)));
+    let typing =
+        matches!(model.overlays.last(), Some(Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_)));
     let keys = model.keymap.keys_of(action);
     keys.into_iter().find(|k| !typing || k.typed().is_none())
 }

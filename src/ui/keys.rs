@@ -22,6 +22,10 @@ impl Model {
         if self.log.typing.is_some() {
             return self.key_in_search(key);
         }
+        if self.looking.typing.is_some() && self.focus == Pane::Checks {
+            self.key_in_filter(key);
+            return Vec::new();
+        }
         match self.keymap.action(key, &self.scopes()) {
             Some(action) => self.act(action),
             None => Vec::new(),
@@ -34,7 +38,8 @@ impl Model {
         match self.focus {
             Pane::Checks => scopes.push(Scope::Checks),
             Pane::Logs => scopes.push(Scope::Logs),
-            Pane::Nodes | Pane::Progress => {}
+            Pane::Nodes => scopes.push(Scope::Nodes),
+            Pane::Progress => {}
         }
         if self.modes.replay.is_some() {
             scopes.push(Scope::Replay);
@@ -85,15 +90,35 @@ impl Model {
         Vec::new()
     }
 
+    /// What is typed works at once; enter keeps it, esc takes it away.
+    fn key_in_filter(&mut self, key: Key) {
+        match key.code {
+            Code::Esc => self.looking.clear_text(),
+            Code::Enter => self.looking.typing = None,
+            _ => {
+                if let Some(input) = &mut self.looking.typing {
+                    field::take(input, key);
+                    self.looking.text = input.value().trim().to_lowercase();
+                }
+            }
+        }
+        self.changed();
+    }
+
     pub(super) fn paste(&mut self, text: &str) {
         self.dirty = true;
         match self.overlays.last_mut() {
             Some(Overlay::Commit(c)) => c.pasted = true,
             Some(Overlay::Waive(w)) => w.paste(text),
+            Some(Overlay::Attest(a)) => a.paste(text),
             Some(_) => {}
             None => {
                 if let Some(input) = &mut self.log.typing {
                     field::paste(input, text);
+                } else if let Some(input) = &mut self.looking.typing {
+                    field::paste(input, text);
+                    self.looking.text = input.value().trim().to_lowercase();
+                    self.changed();
                 }
             }
         }

@@ -49,6 +49,8 @@ pub struct Wants {
     pub running: bool,
     pub focus: Pane,
     pub zoom: bool,
+    /// Checks are a matrix, whose columns are the nodes: it takes their place too.
+    pub matrix: bool,
     /// Columns that Nodes would like.
     pub nodes_width: u16,
     /// Rows that Nodes and Progress would like, borders included.
@@ -160,8 +162,13 @@ fn left_width(body: Rect, wants: Wants) -> u16 {
 
 /// Nodes and Checks over the log; the plan under Nodes where there is room, or in place of Checks when it is asked for.
 fn before(mut body: Rect, wants: Wants) -> Vec<(Pane, Rect)> {
-    let rows = (body.height / 3).clamp(5, 20).min(body.height.saturating_sub(12));
+    // A matrix has a row for every check: the log makes room for it.
+    let rows = if wants.matrix { (body.height / 6).clamp(5, 10) } else { (body.height / 3).clamp(5, 20) };
+    let rows = rows.min(body.height.saturating_sub(12));
     let logs = bottom(&mut body, rows);
+    if wants.matrix {
+        return vec![(Pane::Checks, body), (Pane::Logs, logs)];
+    }
     let columns = left_width(body, wants);
     let mut nodes = left(&mut body, columns);
     let mut panes = Vec::new();
@@ -188,6 +195,9 @@ fn during(mut body: Rect, wants: Wants) -> Vec<(Pane, Rect)> {
     let most = body.height.saturating_sub(LEAST_LOG).min(body.height * 3 / 5).max(LEAST_MIDDLE);
     let rows = wants.nodes_height.max(body.height * 9 / 20).clamp(LEAST_MIDDLE, most);
     let mut middle = top(&mut body, rows);
+    if wants.matrix {
+        return vec![(Pane::Checks, middle), (Pane::Progress, progress), (Pane::Logs, body)];
+    }
     let columns = left_width(middle, wants);
     let nodes = left(&mut middle, columns);
     vec![(Pane::Nodes, nodes), (Pane::Checks, middle), (Pane::Progress, progress), (Pane::Logs, body)]
@@ -208,6 +218,7 @@ mod tests {
                                 running,
                                 focus,
                                 zoom: false,
+                                matrix: focus == Pane::Checks && progress == 30,
                                 nodes_width: 33,
                                 nodes_height: nodes,
                                 progress_height: progress,
@@ -241,6 +252,7 @@ mod tests {
                 running,
                 focus: Pane::Checks,
                 zoom: false,
+                matrix: false,
                 nodes_width: 33,
                 nodes_height: 12,
                 progress_height: 10,

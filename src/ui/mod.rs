@@ -11,6 +11,8 @@
 //!   Theme, Rect, Keymap                    │ Log                         │    │ Log                         │
 //!                                          └ advice, keys ───────────────┘    └ advice, keys ───────────────┘
 //! ```
+//!
+//! While checks are looked at as a matrix they have the place of Nodes too: the nodes are its columns.
 
 mod act;
 mod advice;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tui_input::Input;
 
-use super::checks::Choice;
+use super::checks::{Choice, Looking};
 use super::derived::Derived;
 use super::layout::Pane;
 use super::logs::Lines;
@@ -43,6 +43,7 @@ pub struct Model {
     pub(super) step: Option<String>,
     /// The check a person chose; none = the first.
     pub(super) check: Option<Choice>,
+    pub(super) looking: Looking,
     pub(super) lines: Lines,
     pub(super) log: LogView,
     pub(super) overlays: Vec<Overlay>,
@@ -111,6 +112,7 @@ impl Model {
             node: None,
             step: None,
             check: None,
+            looking: Looking::default(),
             lines: Lines::default(),
             log: LogView { all: true, cursor: None, paused_at: 0, left: 0, typing: None },
             overlays: Vec::new(),
@@ -125,7 +127,7 @@ impl Model {
     /// What follows from the state.
     pub(super) fn derived(&self) -> Option<&Derived> {
         let state = self.state.as_ref()?;
-        Some(self.derived.get_or_init(|| Derived::of(state, self.now)))
+        Some(self.derived.get_or_init(|| Derived::of(state, self.now, &self.looking)))
     }
 
     /// A new frame would differ from the last one.
@@ -181,6 +183,7 @@ impl Model {
         let moves =
             matches!(state.phase, Checking | Acquiring | Running | Pausing | Stopping | Finalising | Recovering);
         moves
+            || state.open_sequence().is_some_and(|(run, _)| run.paused.is_none())
             || self.overlays.iter().any(|o| matches!(o, Overlay::Commit(_)))
             || state.checks.values().any(|c| c.fixing.is_some())
             || state
@@ -197,12 +200,11 @@ impl Model {
 
     /// The engine's time at which something changes on the screen although nothing happens: one tick is wanted then.
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        use crate::core::judge::BLOCKER_FRESH_FOR;
+        use crate::core::run::Phase;
         let state = self.state.as_ref().filter(|_| self.gone.is_none() && self.modes.scale > 0.0)?;
-        let stale = (state.phase == crate::core::run::Phase::Ready)
-            .then(|| state.checks.values().filter_map(|c| c.current.as_ref()?.value.facts_at).min())
-            .flatten()
-            .and_then(|at| at.checked_add(jiff::SignedDuration::from_secs(BLOCKER_FRESH_FOR + 1)).ok());
+        // Elsewhere nothing is told from the state only to know that there is nothing to wake for.
+        let rests = matches!(state.phase, Phase::Blocked | Phase::Ready);
+        let stale = if rests { self.derived().and_then(|d| d.stale_at) } else { None };
         let waivers = state.waivers.iter().map(|w| w.expires);
         waivers.chain(stale).filter(|at| *at > self.now).min()
     }

@@ -5,6 +5,7 @@ use super::model::Model;
 use super::overlays::{CheckView, Overlay, Page};
 use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, moment};
 use crate::core::event::VerdictKey;
+use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
 use crate::core::run::Phase;
 use crate::core::summary::overdue;
@@ -28,6 +29,11 @@ impl Model {
                 None => Some("no step is open".into()),
             },
             RetryCheck => self.all_refused(|key| Command::Retry { key }),
+            RetryNode => match self.target_node().cloned() {
+                Some(node) => self.refused(&Command::RetryNode { node }),
+                None => Some("no machine is selected".into()),
+            },
+            Attest => self.all_refused(|key| Command::Attest { key, note: String::new() }),
             Fix => self.all_refused(|key| Command::Fix { key }),
             Waive => self.all_refused(|key| Command::Waive {
                 key,
@@ -40,6 +46,9 @@ impl Model {
                 _ => Some("nothing was done yet".into()),
             },
             Attention if self.needs_person().is_none() => Some("nothing waits for you".into()),
+            Matrix | Group | Filter if self.derived().is_none_or(|d| d.list.rows.is_empty()) => {
+                Some("there is no check to look at".into())
+            }
             Search | NextHit | PreviousHit | AllLogs if self.state.is_none() => Some("there is no log yet".into()),
             NextHit | PreviousHit if self.lines.search.is_none() => Some("nothing was searched for".into()),
             ReplayPause | ReplayStep | ReplayFaster | ReplaySlower | ReplayEnd if self.modes.replay.is_none() => {
@@ -121,6 +130,14 @@ impl Model {
         }
     }
 
+    /// The machine that an action is about: that of the details that are open, or the selected one.
+    pub(super) fn target_node(&self) -> Option<&NodeName> {
+        match self.overlays.last() {
+            Some(Overlay::Node(node, _)) => Some(node),
+            _ => self.node_shown(),
+        }
+    }
+
     /// What waits for a person most: a machine that nobody can reach, a node that went wrong or takes too long, a blocker.
     pub(super) fn needs_person(&self) -> Option<Overlay> {
         let state = self.state.as_ref()?;
@@ -148,7 +165,7 @@ impl Model {
     pub(super) fn footer_actions(&self) -> Vec<Action> {
         use Action::*;
         if let Some(overlay) = self.overlays.last() {
-            return overlay.keys().to_vec();
+            return overlay.keys().iter().copied().filter(|a| self.offers(*a)).collect();
         }
         let mut out = Vec::new();
         if self.modes.replay.is_some() {
@@ -158,7 +175,16 @@ impl Model {
         match self.focus {
             Pane::Logs => out.extend([Search, NextHit, PreviousHit, AllLogs, Last]),
             _ if self.modes.replay.is_some() => out.extend([Details, Zoom]),
-            _ => out.extend_from_slice(for_phase(phase)),
+            focus => {
+                let of_checks = |a: &Action| matches!(a, RetryCheck | Fix | Attest | Waive);
+                let here = for_phase(phase).iter().copied();
+                // What is going on comes first, as long as it does.
+                let open = self.state.as_ref().and_then(|s| s.open_sequence());
+                let over_it = open.map(|(run, _)| if run.paused.is_some() { Resume } else { Pause });
+                out.extend(over_it.into_iter().flat_map(|a| [a, Stop]));
+                out.extend((focus == Pane::Nodes && phase.is_preparing()).then_some(RetryNode));
+                out.extend(here.filter(|a| (focus == Pane::Checks || !of_checks(a)) && self.offers(*a)));
+            }
         }
         if !out.contains(&Details) {
             out.push(Details);
@@ -173,13 +199,18 @@ impl Model {
         out.extend([Help, Leave]);
         out
     }
+
+    /// Few checks have a question: where there is none the key only takes room.
+    fn offers(&self, action: Action) -> bool {
+        action != Action::Attest || self.refusal(action).is_none()
+    }
 }
 
 fn for_phase(phase: &Phase) -> &'static [Action] {
     use Action::*;
     match phase {
         Phase::Draft => &[CheckAll, Start],
-        Phase::Checking | Phase::Blocked => &[RetryCheck, RetryFailed, Fix, FixAll, Waive, Start],
+        Phase::Checking | Phase::Blocked => &[RetryCheck, RetryFailed, Fix, FixAll, Attest, Waive, Start],
         Phase::Ready => &[Start, CheckAll, RetryCheck, RetryFailed],
         Phase::Acquiring | Phase::Running | Phase::Recovering => &[Pause, Stop],
         Phase::Pausing | Phase::Stopping => &[Pause, Stop],

@@ -1,6 +1,6 @@
 //! What is selected, and how the arrows move it.
 
-use super::checks::Choice;
+use super::checks::{Choice, Column};
 use super::layout::Pane;
 use super::model::Model;
 use crate::core::connection::Connection;
@@ -36,12 +36,21 @@ impl Model {
         chosen.or_else(|| list.selectable().next())
     }
 
-    /// The verdicts that `retry`, `fix` and `waive` are about.
+    /// The verdicts that `retry`, `fix`, `waive` and `confirm` are about.
     pub(super) fn check_keys(&self) -> Vec<VerdictKey> {
         let (Some(state), Some(derived), Some(line)) = (&self.state, self.derived(), self.check_line()) else {
             return Vec::new();
         };
-        derived.list.keys(state, line)
+        if self.looking.matrix {
+            let cell = derived.list.cell(state, line, self.looking.column);
+            return cell.map(|c| c.key.clone()).into_iter().collect();
+        }
+        derived.list.keys(state, line, &self.looking)
+    }
+
+    /// The column of the matrix that one stands in.
+    pub(super) fn column_shown(&self) -> Option<Column> {
+        self.derived()?.list.column(self.state.as_ref()?, self.check_line()?, self.looking.column)
     }
 
     /// Moves the selection of the focused pane.
@@ -75,10 +84,21 @@ impl Model {
 
     fn move_check(&mut self, action: Action) {
         let (Some(state), Some(derived)) = (&self.state, self.derived()) else { return };
+        if let (true, Action::Left | Action::Right) = (self.looking.matrix, action) {
+            let (Some(line), Some(column)) = (self.check_line(), self.column_shown()) else { return };
+            let beside = derived.list.column_beside(state, line, column, action == Action::Right);
+            self.check = derived.list.choice(state, line).or(self.check.take());
+            // A row with one cell alone leaves the column as it is for the rows after it.
+            self.looking.column = beside.or(self.looking.column);
+            return;
+        }
         let lines: Vec<usize> = derived.list.selectable().collect();
         let at = self.check_line().and_then(|l| lines.iter().position(|x| *x == l));
         let choice: Option<Choice> =
             moved(at, lines.len(), self.page(), action).and_then(|to| derived.list.choice(state, *lines.get(to)?));
+        // Whoever goes up and down stays in a column.
+        let column = self.looking.column.or(self.column_shown().filter(|_| self.looking.matrix));
+        self.looking.column = column;
         self.check = choice.or(self.check.take());
     }
 

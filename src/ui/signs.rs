@@ -3,6 +3,8 @@
 use crate::core::event::Outcome;
 use crate::core::gates::Gate;
 use crate::core::run::{Phase, UnitState};
+use crate::core::standing::Standing;
+use crate::core::summary::{Cell, Open};
 use crate::theme::{Glyphs, Role};
 use crate::ui::model::Model;
 
@@ -32,6 +34,29 @@ pub fn outcome(g: &Glyphs, outcome: Option<Outcome>) -> Sign {
         Some(Outcome::Fail) => (g.failed, Role::Failed),
         Some(Outcome::CouldNotTell) => (g.unknown, Role::Unknown),
         Some(Outcome::NotApplicable) => (g.not_applicable, Role::Waiting),
+    }
+}
+
+/// Of a verdict as it counts now.
+pub fn standing(g: &Glyphs, standing: Standing) -> Sign {
+    match standing {
+        Standing::NotJudged => outcome(g, None),
+        Standing::NotApplicable => outcome(g, Some(Outcome::NotApplicable)),
+        Standing::Pass => outcome(g, Some(Outcome::Pass)),
+        Standing::Stale => (g.stale, Role::Stale),
+        Standing::Waived => (g.paused, Role::Attention),
+        Standing::Warn => outcome(g, Some(Outcome::Warn)),
+        Standing::CouldNotTell => outcome(g, Some(Outcome::CouldNotTell)),
+        Standing::Fail => outcome(g, Some(Outcome::Fail)),
+    }
+}
+
+/// Of one cell of the matrix: what it waits for goes before what it was.
+pub fn cell(g: &Glyphs, cell: &Cell) -> Sign {
+    match cell.open {
+        Some(Open::Waits) => (g.waiting, Role::Waiting),
+        Some(Open::Reading(_) | Open::Fixing) => (g.running, Role::Running),
+        None => standing(g, cell.standing),
     }
 }
 

@@ -112,6 +112,7 @@ impl Model {
         self.lines.clear();
         self.asked.clear();
         self.overlays.clear();
+        self.looking.column = None;
         self.focus = Pane::Checks;
         self.changed();
     }

@@ -24,17 +24,17 @@ pub fn commands(scene: &mut Scene) -> Vec<Command> {
         .collect()
 }
 
-fn screen(scene: &mut Scene) -> String {
+pub fn screen(scene: &mut Scene) -> String {
     rows(&scene.frame(&Look::Default.theme(), 80, 24)).join("\n")
 }
 
 #[track_caller]
-fn shows(scene: &mut Scene, text: &str) {
+pub fn shows(scene: &mut Scene, text: &str) {
     let screen = screen(scene);
     assert!(screen.contains(text), "no {text:?} in\n{screen}");
 }
 
-fn key(check: &str, node: &str) -> VerdictKey {
+pub fn key(check: &str, node: &str) -> VerdictKey {
     VerdictKey { check: check.into(), node: Some(node.into()) }
 }
 
@@ -375,7 +375,7 @@ fn nothing_is_drawn_when_nothing_changed() {
     let now: Timestamp = at("08:09:00");
     s.send(Msg::Tick(now));
     assert!(!s.model.dirty(), "at rest time passes unseen");
-    assert_eq!(s.model.wakes_at(), None);
+    assert_eq!(s.model.wakes_at(), Some(at("08:14:03")), "only when blockers grow stale");
     s.press("x");
     assert!(!s.model.dirty(), "a key that does nothing");
     s.press("j");

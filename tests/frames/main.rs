@@ -3,6 +3,7 @@
 #[path = "../fixtures/mod.rs"]
 mod fixtures;
 
+mod checks;
 mod dump;
 mod keys;
 mod peek;

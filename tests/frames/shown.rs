@@ -36,6 +36,63 @@ fn the_scenes_that_matter_in_mono_and_ascii() {
     }
 }
 
+/// The checks before a run, in every size, as a list and as a matrix.
+#[test]
+fn the_checks_in_every_size() {
+    let scenes =
+        ["all-green", "mixed", "sixteen-mixed", "all-failed", "sixteen-checking", "could-not-tell", "stale"];
+    for name in scenes {
+        for size in [NORMAL, WIDE, HUGE] {
+            check(&format!("list-{name}"), &mut make(name), Look::Default, size);
+            check(&format!("matrix-{name}"), make(name).press("v"), Look::Default, size);
+        }
+    }
+    check("matrix-mixed", make("mixed").press("v"), Look::Default, NARROW);
+    check("matrix-strange", make("strange").press("v"), Look::Default, NORMAL);
+    check("matrix-running", make("running").press("2 v"), Look::Default, WIDE);
+}
+
+/// All seven answers without colour, and without foreign signs.
+#[test]
+fn the_checks_in_mono_and_ascii() {
+    for name in ["mixed", "sixteen-mixed", "sixteen-checking"] {
+        for look in [Look::Mono, Look::Ascii] {
+            check(&format!("list-{name}"), &mut make(name), look, NORMAL);
+            check(&format!("matrix-{name}"), make(name).press("v"), look, NORMAL);
+        }
+    }
+}
+
+/// Grouped and filtered: the title says so.
+#[test]
+fn the_checks_grouped_and_filtered() {
+    let ways = [
+        ("by-area", "b"),
+        ("by-machine", "b b"),
+        ("only-failed", "e"),
+        ("only-waived", "e e e e"),
+        ("only-stale-by-machine", "b b e e e e e"),
+        ("typing", "/ s t o"),
+        ("text", "/ s t o enter"),
+        ("text-nothing", "/ x y z enter"),
+        ("matrix-only-failed", "v e"),
+        ("matrix-by-machine", "v b b"),
+        ("matrix-cell", "v j j right"),
+    ];
+    for (name, keys) in ways {
+        for size in [NORMAL, WIDE] {
+            let mut scene = make("mixed");
+            scene.frame(&Look::Default.theme(), size.0, size.1);
+            check(&format!("looking-{name}"), scene.press(keys), Look::Default, size);
+        }
+    }
+    // Scrolled both ways, names and titles stay.
+    let mut scene = make("sixteen-mixed");
+    scene.frame(&Look::Default.theme(), 60, 20);
+    scene.press("v j j j j j pgdn right right right right right right right right right right");
+    check("looking-matrix-scrolled", &mut scene, Look::Default, NARROW);
+}
+
 /// What more room gives.
 #[test]
 fn more_room_shows_more() {
@@ -87,6 +144,14 @@ const OVERLAYS: &[(&str, &str, &str)] = &[
     ("blocked", "F", "fix-all"),
     ("blocked", "f", "fix"),
     ("blocked", "j j j w", "waive"),
+    ("mixed", "i", "check-history"),
+    ("restarting", "i", "check-restarting"),
+    ("mixed", "j j j j j j j i", "check-question"),
+    ("mixed", "v e e e e i", "check-waived-now"),
+    ("mixed", "e e e e e i", "check-stale"),
+    ("mixed", "/ m a i n t e n a n c e enter i", "check-confirmed"),
+    ("mixed", "j j j j j j j a", "confirm-question"),
+    ("sixteen-checking", "v right right right right i", "check-being-read"),
     ("ready", "s", "start"),
     ("running", "p", "pause"),
     ("running", "S", "stop"),
@@ -114,10 +179,9 @@ fn every_overlay() {
 
 #[test]
 fn overlays_without_colour_and_signs() {
-    for (scene, keys, name) in OVERLAYS
-        .iter()
-        .filter(|(_, _, n)| matches!(*n, "help" | "check" | "fix-all" | "commit" | "waive" | "outcome"))
-    {
+    for (scene, keys, name) in OVERLAYS.iter().filter(|(_, _, n)| {
+        matches!(*n, "help" | "check" | "check-history" | "fix-all" | "commit" | "waive" | "outcome")
+    }) {
         for look in [Look::Mono, Look::Ascii] {
             let mut scene = make(scene);
             scene.frame(&look.theme(), 80, 24);

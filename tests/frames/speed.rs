@@ -13,9 +13,10 @@ use crate::fixtures::scenes;
 #[ignore = "a measurement"]
 fn speed() {
     let theme = Theme::default();
-    for name in ["sixteen", "sixteen-running"] {
+    for (name, keys) in [("sixteen", ""), ("sixteen-running", ""), ("sixteen", "v"), ("sixteen-checking", "v")] {
         let (_, make) = scenes::all().into_iter().find(|(n, _)| *n == name).unwrap();
         let mut scene = make();
+        scene.press(keys);
         for (w, h) in [(80, 24), (120, 40), (200, 60)] {
             scene.send(Msg::Resize { width: w, height: h });
             let area = Rect::new(0, 0, w, h);
@@ -38,7 +39,7 @@ fn speed() {
                 draw(&scene.model, &theme, area, &mut buf);
             }
             let ticked = start.elapsed() / rounds;
-            println!("{name} {w}×{h}: {each:?} a frame, {ticked:?} with a change of the state");
+            println!("{name} {keys} {w}×{h}: {each:?} a frame, {ticked:?} with a change of the state");
         }
     }
 }

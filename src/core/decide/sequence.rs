@@ -19,7 +19,7 @@ use crate::core::sequence::{Action, ActionKind, ActionRun, Halt, Sequence, Seque
 const APART: i64 = 30;
 const FRESH: i64 = 60;
 
-/// In a lab, where a real second is many, the way to a machine and back takes longer by that clock: real seconds allowed for it.
+/// Real seconds that the way to a machine and back may take in a lab.
 const LAB_LATENCY: f64 = 2.0;
 
 /// Seconds between two looks while an action waits.
@@ -267,7 +267,11 @@ impl Decider {
         let mut oldest = now;
         let mut all = true;
         for key in keys {
-            match self.live.evidence.get(key).filter(|(asked, _)| *asked >= since && seconds(*asked, now) <= self.fresh_for())
+            match self
+                .live
+                .evidence
+                .get(key)
+                .filter(|(asked, _)| *asked >= since && seconds(*asked, now) <= self.fresh_for())
             {
                 Some((asked, _)) => oldest = oldest.min(*asked),
                 None => {
@@ -284,8 +288,7 @@ impl Decider {
 
     /// Seconds for which what was read counts.
     fn fresh_for(&self) -> i64 {
-        let scale = self.state.engine.as_ref().map_or(1.0, |e| e.scale);
-        FRESH + ((scale - 1.0).max(0.0) * LAB_LATENCY) as i64
+        self.state.lab_seconds(FRESH, LAB_LATENCY)
     }
 
     fn fresh(&self, since: Timestamp, now: Timestamp) -> BTreeMap<ReadKey, Answer> {

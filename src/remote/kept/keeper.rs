@@ -20,6 +20,9 @@ use crate::remote::sanitise::clean_short;
 
 /// Logins that a machine which worked before may refuse in a row: after that a person is asked (powershell-over-ssh 15).
 const MAX_REFUSALS: u32 = 3;
+
+/// Handshakes that break off until it is taken for what it looks like.
+const MAX_DOUBTS: u32 = 6;
 /// Longest wait for the workers of a connection to end; later ones end by themselves.
 const FAREWELL: Duration = Duration::from_secs(15);
 /// How often an old connection is looked at for being idle.
@@ -98,14 +101,18 @@ impl Keeper {
     async fn stay_connected(&mut self) -> Next {
         let times = self.shared.way.times().clone();
         let mut backoff = Backoff::new(&times.backoff);
-        let (mut worked_before, mut refusals) = (false, 0);
+        let (mut worked_before, mut refusals, mut doubts) = (false, 0, 0);
         loop {
             let up = match self.attempt().await {
                 Attempt::Up(up) => up,
                 Attempt::Close(close) => return Next::Close(close),
                 Attempt::Failed(trouble) => {
                     let trouble = judge(trouble, worked_before, &mut refusals);
-                    let stop = trouble.kind.needs_person();
+                    // A machine that restarts in the middle of a handshake looks as if it shared no cipher. Nothing was offered that
+                    // could lock an account, so it is tried some more while a person is already told.
+                    doubts += u32::from(trouble.kind == TroubleKind::NoCommonAlgorithm);
+                    let doubtful = trouble.kind == TroubleKind::NoCommonAlgorithm && doubts < MAX_DOUBTS;
+                    let stop = trouble.kind.needs_person() && !doubtful;
                     tracing::info!(host = self.shared.way.name(), kind = ?trouble.kind, "{}", trouble.message);
                     self.shared.tell(Connection::Trouble(trouble));
                     if stop {
@@ -117,7 +124,7 @@ impl Keeper {
                     continue;
                 }
             };
-            (worked_before, refusals) = (true, 0);
+            (worked_before, refusals, doubts) = (true, 0, 0);
             let since = Instant::now();
             let over = self.serve(*up).await;
             if since.elapsed() >= times.steady {

@@ -2,6 +2,7 @@
 
 use crate::core::event::Outcome;
 use crate::core::run::UnitState;
+use crate::core::standing::Standing;
 use crate::input::action::{ACTIONS, Group, Scope, Spec};
 use crate::theme::Role;
 use crate::ui::footer::key_text;
@@ -51,6 +52,7 @@ fn entry(model: &Model, doc: &mut Doc, spec: &Spec) {
     let place = match spec.scopes {
         [Scope::Logs, ..] => "Log: ",
         [Scope::Checks, ..] => "Checks: ",
+        [Scope::Nodes, ..] => "Nodes: ",
         _ => "",
     };
     let said = match why {
@@ -70,14 +72,18 @@ fn write_signs(doc: &mut Doc) {
     use UnitState::*;
     let theme = doc.theme;
     let g = theme.glyphs();
-    let rows: [(signs::Sign, &str); 11] = [
+    let rows: [(signs::Sign, &str); 12] = [
         (signs::unit(g, Done), "done; a check: pass"),
         (signs::unit(g, Executing), "in work; a check: being read"),
         (signs::unit(g, Pending), "waiting; a check: not read yet"),
         (signs::outcome(g, Some(Outcome::Warn)), "look at this; nothing stands still because of it"),
         (signs::unit(g, Failed), "failed: nothing goes on before it is settled"),
         (signs::unit(g, Unknown), "could not tell: never counts as pass"),
-        (signs::unit(g, Gate), "held or paused"),
+        (
+            signs::standing(g, Standing::Stale),
+            "a check that passed more than ten minutes ago: read again before a start",
+        ),
+        (signs::unit(g, Gate), "held or paused; a check: waived by a person"),
         (signs::unit(g, Skipped), "not applicable, left out"),
         ((g.link, Role::Done), "connected over SSH"),
         ((g.linking, Role::Running), "connecting"),
@@ -85,7 +91,13 @@ fn write_signs(doc: &mut Doc) {
     ];
     for (sign, meaning) in rows {
         let mut row = Row::new();
-        row.gap(2).sign(theme, sign).gap(1).add(meaning, theme.style(Role::Text));
+        let lines = text::wrap(meaning, doc.width.saturating_sub(5).max(1));
+        row.gap(2).sign(theme, sign).gap(1).add(lines[0].clone(), theme.style(Role::Text));
         doc.row(row);
+        for line in lines.into_iter().skip(1) {
+            let mut row = Row::new();
+            row.gap(5).add(line, theme.style(Role::Text));
+            doc.row(row);
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! What lies over the panes: texts to read and questions to answer.
 
+mod attest;
 mod check;
 mod commit;
 mod confirm;
+mod form;
 mod gone;
 mod help;
 mod line;
@@ -12,6 +14,7 @@ mod page;
 mod step;
 mod waive;
 
+pub use attest::Attest;
 pub use check::CheckView;
 pub use commit::Commit;
 pub use confirm::{Act, Confirm};
@@ -43,6 +46,7 @@ pub enum Overlay {
     Outcome(Page),
     Confirm(Confirm),
     Waive(Waive),
+    Attest(Attest),
     Commit(Commit),
     /// The engine has left.
     Gone,
@@ -79,7 +83,7 @@ impl Decision {
 impl Overlay {
     /// It may end in something being changed: nothing to be left open where the engine has gone.
     pub fn changes_something(&self) -> bool {
-        matches!(self, Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Commit(_))
+        matches!(self, Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_))
     }
 
     /// A key, while it lies on top. It was taken off the model for that.
@@ -87,6 +91,7 @@ impl Overlay {
         match self {
             Overlay::Confirm(c) => c.key(model, key),
             Overlay::Waive(w) => w.key(model, key),
+            Overlay::Attest(a) => a.key(model, key),
             Overlay::Commit(c) => c.key(model, key),
             _ => self.key_reading(model, key),
         }
@@ -113,6 +118,10 @@ impl Overlay {
                 }
                 Reply::Stay
             }
+            // What is read about is a machine, not a check.
+            Some(RetryCheck) if matches!(self, Overlay::Node(..)) => Reply::Act(RetryNode),
+            // No check is looked at: an action on the selected one would come as a surprise.
+            Some(RetryCheck | Fix | Attest | Waive) if !matches!(self, Overlay::Check(_)) => Reply::Stay,
             // Moving the panes underneath would be lost on whoever reads.
             Some(Nodes | Checks | Progress | Logs | NextPane | PreviousPane | Zoom | Details) | None => {
                 Reply::Stay
@@ -153,7 +162,7 @@ impl Overlay {
             Overlay::Line(line, _) => line::write(model, line, &mut doc),
             Overlay::Outcome(_) => outcome::write(model, &mut doc),
             Overlay::Gone => gone::write(model, &mut doc),
-            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Commit(_) => return None,
+            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => return None,
         }
         Some(doc)
     }
@@ -168,7 +177,7 @@ impl Overlay {
             Overlay::Line(line, _) => line::title(theme, line),
             Overlay::Outcome(_) => outcome::title(model, theme),
             Overlay::Gone => gone::title(theme),
-            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Commit(_) => Line::default(),
+            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => Line::default(),
         }
     }
 
@@ -176,13 +185,13 @@ impl Overlay {
     pub fn keys(&self) -> &'static [Action] {
         use Action::*;
         match self {
-            Overlay::Check(_) => &[RetryCheck, Fix, Waive, Copy, Left, Right, PageDown, Back],
-            Overlay::Node(..) => &[Connect, Copy, Up, Down, PageDown, Back],
+            Overlay::Check(_) => &[RetryCheck, Fix, Attest, Waive, Copy, Left, Right, PageDown, Back],
+            Overlay::Node(..) => &[RetryNode, Connect, Copy, Up, Down, PageDown, Back],
             Overlay::Line(..) | Overlay::Outcome(_) => &[Copy, Up, Down, PageDown, Back],
             Overlay::Help(_) | Overlay::Step(..) => &[Up, Down, PageDown, Back],
             Overlay::Gone => &[Back, Leave],
             Overlay::Confirm(_) => &[Yes, No, NextField, Accept],
-            Overlay::Waive(_) | Overlay::Commit(_) => &[NextField, PreviousField, Accept, No],
+            Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => &[NextField, PreviousField, Accept, No],
         }
     }
 
@@ -202,6 +211,7 @@ impl Overlay {
         match self {
             Overlay::Confirm(c) => c.draw(model, theme, area, buf),
             Overlay::Waive(w) => w.draw(model, theme, area, buf),
+            Overlay::Attest(a) => a.draw(model, theme, area, buf),
             Overlay::Commit(c) => c.draw(model, theme, area, buf),
             _ => page::draw(self, model, theme, area, buf),
         }

@@ -7,6 +7,7 @@ use crate::core::connection::{Connection, TroubleKind};
 use crate::core::event::Answer;
 use crate::core::name::NodeName;
 use crate::core::plan::{Moment, Stage};
+use crate::core::standing::standing;
 use crate::core::state::{Machine, State, Unit};
 use crate::core::summary::{Usual, duration, spent, usual};
 use crate::input::Action;
@@ -80,7 +81,7 @@ pub fn write(model: &Model, node: &NodeName, doc: &mut Doc) {
     connection(model, state, machine, trouble.is_some(), doc);
     host(model, machine, doc);
     cluster(model, state, node, machine, doc);
-    checks(state, node, doc);
+    checks(model, state, node, doc);
     reads(model, state, node, doc);
 }
 
@@ -210,24 +211,24 @@ fn cluster(model: &Model, state: &State, node: &NodeName, machine: &Machine, doc
     }
 }
 
-fn checks(state: &State, node: &NodeName, doc: &mut Doc) {
+fn checks(model: &Model, state: &State, node: &NodeName, doc: &mut Doc) {
     let theme = doc.theme;
     let bad: Vec<_> = state
         .checks
         .iter()
         .filter(|(k, _)| k.node.as_ref() == Some(node))
-        .filter_map(|(k, c)| Some((state.plan.check(&k.check)?, c.current.as_ref()?)))
-        .filter(|(_, v)| crate::core::command::is_bad(v.value.outcome))
+        .filter_map(|(k, c)| Some((k, state.plan.check(&k.check)?, c.current.as_ref()?)))
+        .filter(|(_, _, v)| crate::core::command::is_bad(v.value.outcome))
         .collect();
     if bad.is_empty() {
         return;
     }
     doc.heading("Checks that are not good here");
-    for (check, v) in bad {
+    for (key, check, v) in bad {
         let mut row = Row::new();
         let when = if check.moment == Moment::After { "after: " } else { "" };
         row.gap(2)
-            .sign(theme, signs::outcome(theme.glyphs(), Some(v.value.outcome)))
+            .sign(theme, signs::standing(theme.glyphs(), standing(state, key, model.now)))
             .add(format!("{when}{}: ", check.title), theme.style(Role::Text))
             .add(saw(&v.value), theme.style(Role::Muted));
         doc.row(row);

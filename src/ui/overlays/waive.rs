@@ -1,23 +1,21 @@
 //! Taking a blocker upon oneself: why, and for how long.
 
+use jiff::{SignedDuration, Timestamp};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::Span;
 use tui_input::Input;
 
-use super::{Decision, Reply, page};
+use super::{Decision, Reply, form};
 use crate::core::command::{Command, REASON_LEAST};
 use crate::core::event::VerdictKey;
 use crate::input::{Action, Key, Scope};
 use crate::theme::{Role, Theme};
 use crate::ui::checks::saw;
-use crate::ui::footer::key_text;
 use crate::ui::model::Model;
-use crate::ui::widgets::buttons::{self, Button};
+use crate::ui::time;
 use crate::ui::widgets::doc::Doc;
 use crate::ui::widgets::field;
-use crate::ui::widgets::frame::Frame;
-use crate::ui::widgets::text::clip;
 
 /// Longest waiver, in hours.
 const MOST_HOURS: u32 = 168;
@@ -53,6 +51,12 @@ impl Waive {
             Focus::Hours => {}
             _ => field::paste(&mut self.reason, text),
         }
+    }
+
+    /// When it would end.
+    fn ends(&self, model: &Model) -> Option<Timestamp> {
+        let hours: u32 = self.hours.value().trim().parse().ok().filter(|h| (1..=MOST_HOURS).contains(h))?;
+        model.now.checked_add(SignedDuration::from_hours(i64::from(hours))).ok()
     }
 
     fn commands(&self) -> Result<Vec<Command>, String> {
@@ -129,8 +133,7 @@ impl Waive {
 
     /// Draws it.
     pub fn draw(&self, model: &Model, theme: &Theme, frame: Rect, buf: &mut Buffer) {
-        let width = frame.width.saturating_sub(4).min(76);
-        let room = width.saturating_sub(4) as usize;
+        let (_, room) = form::widths(frame);
         let mut doc = Doc::new(theme, room);
         let state = model.state.as_ref();
         let check = self.keys.first().and_then(|k| state?.plan.check(&k.check));
@@ -150,56 +153,19 @@ impl Waive {
         doc.blank();
         let fields = room.saturating_sub(12);
         doc.spans("Reason", field::spans(theme, &self.reason, fields, self.focus == Focus::Reason));
-        doc.spans("Hours", field::spans(theme, &self.hours, 5.min(fields), self.focus == Focus::Hours));
+        let mut hours = field::spans(theme, &self.hours, 5.min(fields), self.focus == Focus::Hours);
+        if let Some(ends) = self.ends(model) {
+            hours.push(Span::styled(format!("  until {}", time::full(ends)), theme.style(Role::Text)));
+        }
+        doc.spans("Hours", hours);
         doc.blank();
-        let refusal = self.refusal(model);
-        let height = (doc.lines.len() + 3).min(frame.height.saturating_sub(2) as usize) as u16;
-        let area = page::centred(frame, width, height);
-        page::clear(theme, area, buf);
-        let border = Frame {
-            title: page::title(theme, None, &format!("Waive: {}", check.map_or("", |c| &c.title))),
-            focused: true,
-            border: Some(theme.style(Role::DialogBorder)),
-            ..Frame::default()
+        let title = format!("Waive: {}", check.map_or("", |c| &c.title));
+        let buttons = form::Buttons {
+            cancel_focused: self.focus == Focus::Cancel,
+            go: "Waive",
+            go_focused: self.focus == Focus::Waive,
+            refusal: self.refusal(model),
         };
-        let inner = border.draw(theme, area, buf);
-        let text = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-        if text.height == 0 {
-            return;
-        }
-        // Where the frame is low, the fields stay: what is explained goes first.
-        let shown = text.height as usize - 1;
-        let skip = doc.lines.len().saturating_sub(shown);
-        for (line, y) in doc.lines.iter().skip(skip).zip(text.top()..text.bottom() - 1) {
-            buf.set_line(text.x, y, line, text.width);
-        }
-        let key = model.keymap.key_of(Action::Back).map(|k| key_text(theme.glyphs(), k));
-        let line = buttons::line(
-            theme,
-            &[
-                Button {
-                    label: "Cancel",
-                    key,
-                    focused: self.focus == Focus::Cancel,
-                    enabled: true,
-                    danger: false,
-                },
-                Button {
-                    label: "Waive",
-                    key: None,
-                    focused: self.focus == Focus::Waive,
-                    enabled: refusal.is_none(),
-                    danger: false,
-                },
-            ],
-        );
-        let y = text.bottom() - 1;
-        let w = (line.width() as u16).min(text.width);
-        if let Some(why) = refusal {
-            let room = text.width.saturating_sub(w + 2);
-            let why = clip(&why, room as usize, theme.glyphs().ellipsis);
-            buf.set_line(text.x, y, &Line::styled(why, theme.style(Role::Muted)), room);
-        }
-        buf.set_line(text.right() - w, y, &line, w);
+        form::draw(model, &doc, &title, buttons, frame, buf);
     }
 }

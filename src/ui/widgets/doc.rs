@@ -70,18 +70,21 @@ impl<'t> Doc<'t> {
         self
     }
 
-    /// Text in which every line stays what it is; long ones are broken anywhere.
+    /// Text in which every line stays what it is; long ones are broken anywhere, and go on as far to the right as they began.
     pub fn code(&mut self, body: &str, role: Role) -> &mut Self {
         let style = self.theme.style(role);
         let room = self.width.saturating_sub(2).max(1);
         for line in body.lines() {
             let mut rest = line.trim_end();
+            let indent = rest.len() - rest.trim_start_matches(' ').len();
+            let mut before = 0;
             loop {
-                let (first, more) = text::head(rest, room);
-                self.lines.push(Line::styled(format!("  {first}"), style));
+                let (first, more) = text::head(rest, room - before);
+                self.lines.push(Line::styled(format!("  {}{first}", " ".repeat(before)), style));
                 if more.is_empty() || first.is_empty() {
                     break;
                 }
+                before = if indent < room / 2 { indent } else { 0 };
                 rest = more;
             }
         }

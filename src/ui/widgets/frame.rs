@@ -15,6 +15,8 @@ pub struct Frame {
     pub title: Line<'static>,
     /// Stands in the upper border, right.
     pub right: Line<'static>,
+    /// Stands in the lower border, left.
+    pub keys: Line<'static>,
     /// Stands in the lower border, right.
     pub foot: Line<'static>,
     pub focused: bool,
@@ -69,9 +71,14 @@ impl Frame {
         }
         let upper = Rect { x: area.x + 1, width: area.width - 2, height: 1, ..area };
         border_text(theme, upper, buf, &self.title, &self.right);
-        border_text(theme, Rect { y: y1, ..upper }, buf, &Line::default(), &self.foot_line(theme));
+        border_text(theme, Rect { y: y1, ..upper }, buf, &self.keys, &self.foot_line(theme));
         self.draw_thumb(theme, area, buf);
         Self::inner(area)
+    }
+
+    /// Columns of what stands in the lower border, right.
+    pub fn foot_width(&self, theme: &Theme) -> usize {
+        self.foot_line(theme).width()
     }
 
     fn foot_line(&self, theme: &Theme) -> Line<'static> {

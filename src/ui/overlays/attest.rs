@@ -1,0 +1,118 @@
+//! Confirming what no script can tell: the question, and what one looked at, in a few words.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tui_input::Input;
+
+use super::{Decision, Reply, form};
+use crate::core::command::Command;
+use crate::core::event::VerdictKey;
+use crate::input::{Action, Key, Scope};
+use crate::theme::{Role, Theme};
+use crate::ui::model::Model;
+use crate::ui::widgets::doc::Doc;
+use crate::ui::widgets::field;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Focus {
+    Note,
+    Cancel,
+    Confirm,
+}
+
+const ORDER: [Focus; 3] = [Focus::Note, Focus::Cancel, Focus::Confirm];
+
+/// The dialog.
+#[derive(Clone, Debug)]
+pub struct Attest {
+    pub keys: Vec<VerdictKey>,
+    note: Input,
+    focus: Focus,
+}
+
+impl Attest {
+    /// For these verdicts, with nothing typed.
+    pub fn new(keys: Vec<VerdictKey>) -> Self {
+        Self { keys, note: Input::default(), focus: Focus::Note }
+    }
+
+    /// Pasted text goes into the note.
+    pub fn paste(&mut self, text: &str) {
+        field::paste(&mut self.note, text);
+    }
+
+    fn commands(&self) -> Vec<Command> {
+        let note = self.note.value().trim();
+        self.keys.iter().map(|key| Command::Attest { key: key.clone(), note: note.to_owned() }).collect()
+    }
+
+    /// Why it cannot be done, should that have changed since the dialog was opened.
+    fn refusal(&self, model: &Model) -> Option<String> {
+        self.commands().iter().find_map(|c| model.refused(c))
+    }
+
+    fn go(&mut self, forward: bool) {
+        let at = ORDER.iter().position(|f| *f == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { ORDER.len() - 1 };
+        self.focus = ORDER[(at + step) % ORDER.len()];
+    }
+
+    /// A key.
+    pub fn key(&mut self, model: &Model, key: Key) -> Reply {
+        use crate::input::Code;
+        let typing = self.focus == Focus::Note && !matches!(key.code, Code::Up | Code::Down);
+        if typing && field::take(&mut self.note, key) {
+            return Reply::Stay;
+        }
+        match (model.keymap.action(key, &[Scope::Dialog]), self.focus) {
+            (Some(Action::No), _) | (Some(Action::Accept), Focus::Cancel) => Reply::Close,
+            (Some(Action::Yes), _) | (Some(Action::Accept), Focus::Confirm) => match self.refusal(model) {
+                None => Reply::Done(self.commands().into_iter().map(Decision::Command).collect()),
+                Some(_) => Reply::Stay,
+            },
+            (Some(Action::NextField | Action::Accept), _) => {
+                self.go(true);
+                Reply::Stay
+            }
+            (Some(Action::PreviousField), _) => {
+                self.go(false);
+                Reply::Stay
+            }
+            _ => Reply::Stay,
+        }
+    }
+
+    /// Draws it.
+    pub fn draw(&self, model: &Model, theme: &Theme, frame: Rect, buf: &mut Buffer) {
+        let (_, room) = form::widths(frame);
+        let mut doc = Doc::new(theme, room);
+        let check = self.keys.first().and_then(|k| model.state.as_ref()?.plan.check(&k.check));
+        let title = check.map_or("", |c| &c.title);
+        if let Some(c) = check {
+            doc.text(c.attest.as_deref().unwrap_or(&c.expect), Role::Strong);
+            doc.blank();
+            let machines: Vec<&str> = self.keys.iter().filter_map(|k| Some(k.node.as_ref()?.as_str())).collect();
+            if !machines.is_empty() {
+                doc.field("On", &machines.join(", "), Role::Text);
+            }
+            doc.field("Expected", &c.expect, Role::Text);
+            doc.field("How", &c.remedy, Role::Text);
+        }
+        doc.blank();
+        doc.text(
+            "No script can tell this. Your word counts as pass for this run; your name and the note stand in the journal.",
+            Role::Text,
+        );
+        doc.blank();
+        let columns = room.saturating_sub(12);
+        doc.spans("Note", field::spans(theme, &self.note, columns, self.focus == Focus::Note));
+        doc.blank();
+        let buttons = form::Buttons {
+            cancel_focused: self.focus == Focus::Cancel,
+            go: "Confirm",
+            go_focused: self.focus == Focus::Confirm,
+            refusal: self.refusal(model),
+        };
+        form::draw(model, &doc, &format!("Confirm: {title}"), buttons, frame, buf);
+    }
+}
