@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use nodelift::cli::imitated;
 use nodelift::core::advice::advice;
 use nodelift::core::command::{Command, allowed, fixable};
 use nodelift::core::connection::{Connection, Hello};
-use nodelift::core::decide::{Decider, Observation};
-use nodelift::core::event::{Answer, EngineInfo, Event, Outcome, ReadKey, Stamped, VerdictKey, Waiting};
+use nodelift::core::decide::{Decider, Effect, Observation};
+use nodelift::core::event::{Answer, EngineInfo, Event, Outcome, ReadKey, Stamped, Verdict, VerdictKey, Waiting};
 use nodelift::core::log::{Level, LogLine, Which};
 use nodelift::core::name::{NodeName, OpId};
 use nodelift::core::run::Phase;
@@ -219,13 +220,13 @@ async fn what_kept_azure_from_being_asked_is_told() {
     begins(why(modules, by_code()).await, "Azure was not asked: this node needs Az.Accounts and Az.Resources");
 }
 
-#[test]
-fn what_a_script_asks_is_cleaned_bounded_and_told_once() {
+/// Rules alone, with one node that answers.
+fn rules(now: Timestamp) -> (Decider, NodeName) {
     let runbook = Library::new(None).load("azure-local-powershell").unwrap();
     let nodes = ["HCI-N1", "HCI-N2"].map(NodeName::new);
-    let place = Site { cluster: "C".into(), nodes: nodes.to_vec(), coordinator: Some(NodeName::new("X")), ..Site::default() };
+    let coordinator = Some(NodeName::new("X"));
+    let place = Site { cluster: "C".into(), nodes: nodes.to_vec(), coordinator, ..Site::default() };
     let mut decider = Decider::new(State::new(Arc::new(runbook.plan(&place).unwrap())), "0199");
-    let now = "2025-06-14T08:00:00Z".parse().unwrap();
     let hello = Hello {
         host: "HCI-N1".into(),
         ps: "5.1".into(),
@@ -237,10 +238,39 @@ fn what_a_script_asks_is_cleaned_bounded_and_told_once() {
     };
     let connection = Connection::Ready(hello);
     decider.observe(Observation::Connection { node: nodes[0].clone(), connection }, now);
+    (decider, nodes[0].clone())
+}
+
+#[test]
+fn a_fix_that_waits_for_a_person_leaves_the_quick_lane_free() {
+    let now = "2025-06-14T08:00:00Z".parse().unwrap();
+    let (mut decider, _) = rules(now);
+    for (check, slow) in [("repair-registration", true), ("kernel-soft-reboot", false)] {
+        let verdict = Verdict {
+            outcome: Outcome::Fail,
+            observed: None,
+            detail: Vec::new(),
+            why: None,
+            facts_at: Some(now),
+        };
+        decider.record(Event::CheckJudged { key: key(check), verdict }, now);
+        let turn = decider.command("j.doe", &Command::Fix { key: key(check) }, now).unwrap();
+        let lane = turn.effects.iter().find_map(|e| match e {
+            Effect::Run { slow, .. } => Some(*slow),
+            _ => None,
+        });
+        assert_eq!(lane, Some(slow), "{check}");
+    }
+}
+
+#[test]
+fn what_a_script_asks_is_cleaned_bounded_and_told_once() {
+    let now = "2025-06-14T08:00:00Z".parse().unwrap();
+    let (mut decider, node) = rules(now);
     decider.command("j.doe", &Command::CheckAll, now).unwrap();
     let of = Waiting::Read(ReadKey { group: "azure_resource".into(), node: None });
     let mut says = |text: &str| {
-        let seen = Observation::PersonAwaited { of: of.clone(), node: nodes[0].clone(), text: text.into() };
+        let seen = Observation::PersonAwaited { of: of.clone(), node: node.clone(), text: text.into() };
         let told = decider.observe(seen, now).events.into_iter().filter_map(|e| match e.event {
             Event::PersonAwaited { text, .. } => Some(text),
             _ => None,
@@ -253,8 +283,8 @@ fn what_a_script_asks_is_cleaned_bounded_and_told_once() {
     assert_eq!(says(&"x".repeat(5000))[0].len(), 300);
     // Nobody waits where nothing is under way.
     let done = Observation::PersonAwaited {
-        of: Waiting::Operation(OpId::new("fix", &nodes[0], 1, "0199")),
-        node: nodes[0].clone(),
+        of: Waiting::Operation(OpId::new("fix", &node, 1, "0199")),
+        node: node.clone(),
         text: "open it".into(),
     };
     assert!(decider.observe(done, now).events.is_empty());
