@@ -246,13 +246,8 @@ fn a_fix_that_waits_for_a_person_leaves_the_quick_lane_free() {
     let now = "2025-06-14T08:00:00Z".parse().unwrap();
     let (mut decider, _) = rules(now);
     for (check, slow) in [("repair-registration", true), ("kernel-soft-reboot", false)] {
-        let verdict = Verdict {
-            outcome: Outcome::Fail,
-            observed: None,
-            detail: Vec::new(),
-            why: None,
-            facts_at: Some(now),
-        };
+        let verdict =
+            Verdict { outcome: Outcome::Fail, observed: None, detail: Vec::new(), why: None, facts_at: Some(now) };
         decider.record(Event::CheckJudged { key: key(check), verdict }, now);
         let turn = decider.command("j.doe", &Command::Fix { key: key(check) }, now).unwrap();
         let lane = turn.effects.iter().find_map(|e| match e {

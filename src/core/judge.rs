@@ -24,10 +24,7 @@ impl Judge {
     /// the loader refuses such a runbook long before.
     pub fn new(plan: &Plan) -> Self {
         let checks = plan.checks.iter().flat_map(|c| {
-            [&c.applies, &c.warn, &c.fail, &c.observed, &c.detail]
-                .into_iter()
-                .flatten()
-                .chain([&c.pass])
+            [&c.applies, &c.warn, &c.fail, &c.observed, &c.detail].into_iter().flatten().chain([&c.pass])
         });
         let steps =
             plan.steps.iter().flat_map(|s| s.proof.iter().map(|p| &p.pass).chain(s.probe.iter().map(|p| &p.done)));

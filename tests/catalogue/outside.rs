@@ -129,9 +129,7 @@ fn azure() -> Vec<Case> {
     };
     let at = |at: &str, value: Json| json!([{"at": at, "value": value}]);
     let no_identity = || at("/azure/identity_type", Json::Null);
-    let neither = || {
-        json!([{"at": "/azure/identity_type", "value": null}, {"at": "/cluster/groups/2/name", "value": "Something else"}])
-    };
+    let neither = || json!([{"at": "/azure/identity_type", "value": null}, {"at": "/cluster/groups/2/name", "value": "Something else"}]);
     let garbage = returns("Get-AzResource", "HCI-N1", json!("%PDF-1.7")).set(asked(json!({})));
     let garbage_alone = Setup {
         patch: json!([garbage.patch[0], {"at": "/cluster/groups/2/name", "value": "Something else"}]),
