@@ -123,7 +123,7 @@ fn in_sequence(run: &SequenceRun, sequence: &Sequence, now: Timestamp) -> Advice
     };
     let left = plural(run.nodes.len().saturating_sub(run.node), "node");
     if let Some(halt) = &run.paused {
-        let text = format!("{}: paused at {node}, {}: {}.", sequence.title, action.title, halt.value.why);
+        let text = format!("{}: paused at {node} ({}): {}.", sequence.title, action.title, halt.value.why);
         let does = match halt.value.reason {
             PauseReason::NeedsDecision => "looks, then tries it again".to_owned(),
             _ => format!("goes on with {left}"),

@@ -139,7 +139,7 @@ impl Model {
     fn layout_in(&self, area: Rect) -> Layout {
         let (nodes, progress) = match &self.state {
             Some(state) => {
-                let width = super::layout::progress_width(area.width, state.run.is_some());
+                let width = super::layout::progress_width(area.width, self.is_running());
                 (panes::nodes::wanted(state), panes::progress::wanted(state, width))
             }
             None => ((33, 8), 8),

@@ -45,7 +45,7 @@ pub enum Class {
 /// What a layout depends on beside the size.
 #[derive(Clone, Copy, Debug)]
 pub struct Wants {
-    /// A run has begun.
+    /// Nodes are being worked on.
     pub running: bool,
     pub focus: Pane,
     pub zoom: bool,

@@ -161,9 +161,9 @@ impl Model {
         self.dirty = true;
     }
 
-    /// The run has been started.
+    /// Nodes are being worked on: the run has been started, or a sequence before it.
     pub(super) fn is_running(&self) -> bool {
-        self.state.as_ref().is_some_and(|s| s.run.is_some())
+        self.state.as_ref().is_some_and(|s| s.run.is_some() || s.open_sequence().is_some())
     }
 
     /// The log that is shown.

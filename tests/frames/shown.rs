@@ -52,6 +52,18 @@ fn the_checks_in_every_size() {
     check("matrix-running", make("running").press("2 v"), Look::Default, WIDE);
 }
 
+/// A rolling restart, in every size and without colour and signs.
+#[test]
+fn a_rolling_restart_in_every_size() {
+    for name in ["restart-gate", "restart-halted"] {
+        for size in [WIDE, HUGE] {
+            check(name, &mut make(name), Look::Default, size);
+        }
+        check(name, &mut make(name), Look::Mono, NORMAL);
+        check(name, &mut make(name), Look::Ascii, NORMAL);
+    }
+}
+
 /// All seven answers without colour, and without foreign signs.
 #[test]
 fn the_checks_in_mono_and_ascii() {

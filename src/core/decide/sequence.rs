@@ -97,6 +97,7 @@ impl Decider {
         if asked.is_some() || seconds(at.run.since, now) > self.fresh_for() {
             let items = self.judge.conditions(&self.state, conditions, &at.node, &self.fresh(at.run.since, now));
             if is_news(&at.known, &items, now) {
+                self.read_what_is_missing(turn, at, conditions, &items, now);
                 let (node, action) = (at.node.clone(), at.action.id.clone());
                 return self.emit(turn, ENGINE, Event::GateSeen { node, action, items }, now);
             }
@@ -106,8 +107,29 @@ impl Decider {
             }
         }
         let closed = at.known.gate.iter().find(|i| !i.holds);
-        let why = closed.map_or_else(|| "nothing could be read".to_owned(), |i| format!("not yet: {}", i.title));
+        let why = closed.map_or_else(
+            || "nothing could be read".to_owned(),
+            |i| format!("it still does not hold: {}", i.title),
+        );
         self.mind_budget(turn, at, &why, now);
+    }
+
+    /// What a gate begins to wait for is read for the checks too: whoever looks there finds what mends it.
+    fn read_what_is_missing(
+        &mut self,
+        turn: &mut Turn,
+        at: &Turned,
+        conditions: &[Proof],
+        items: &[ProofItem],
+        now: Timestamp,
+    ) {
+        let held = |i: usize| at.known.gate.get(i).is_none_or(|known| known.holds);
+        let missing = items.iter().enumerate().filter(|(i, item)| !item.holds && held(*i));
+        let groups: BTreeSet<&String> =
+            missing.filter_map(|(i, _)| conditions.get(i)).flat_map(|c| &c.facts).collect();
+        let keys = groups.into_iter().filter_map(|g| self.evidence_key(g, &at.node));
+        let keys: Vec<ReadKey> = keys.filter(|k| self.state.reads.contains_key(k)).collect();
+        self.want_reads(turn, ENGINE, keys, "what a gate waits for", now);
     }
 
     /// An action with a script: is it done, is it to be sent, or is it waited for.
@@ -242,7 +264,9 @@ impl Decider {
                 _ if done => {
                     Found::Done(if at.known.op.is_some() { "done".into() } else { "it was so already".into() })
                 }
-                Some(Ok(true)) => Found::Failed(format!("{}: it failed on {}", at.action.title, at.node)),
+                Some(Ok(true)) => {
+                    Found::Failed(format!("{} failed on {}", at.action.title.to_lowercase(), at.node))
+                }
                 _ => Found::NotYet,
             },
         ))
