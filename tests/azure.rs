@@ -97,8 +97,8 @@ impl Bench {
                     self.events.push(*e);
                 }
                 FromEngine::LogLength { which: Which::All, lines } => {
-                    let (from, count) = (self.lines.len() as u64, (lines - self.lines.len() as u64) as u32);
-                    let count = count.try_into().unwrap_or(u16::MAX.into());
+                    let from = self.lines.len() as u64;
+                    let count = lines - from;
                     self.to.send(&ToEngine::LogLines { which: Which::All, from, count }).await.unwrap();
                 }
                 FromEngine::LogLines { which: Which::All, from, lines } if from == self.lines.len() as u64 => {

@@ -103,7 +103,7 @@ fn what_loading_refuses_is_a_finding() {
     // Without a question, what does not pass fails anyway; a sequence says in its actions who is needed.
     finds(&format!("{EXTRA}fail = \"time_service.start == 'Manual'\"\n"), "runbook", (20, 8));
     let fix = "fix = { sequence = \"rolling-restart\", changes = \"restarts\", person = \"wait\" }\n";
-    finds(&format!("{EXTRA}{fix}"), "runbook", (20, 73));
+    finds(&format!("{EXTRA}{fix}"), "runbook", (20, 70));
 }
 
 #[test]
