@@ -334,8 +334,7 @@ impl Loader<'_> {
             self.say(at, question, "what a person confirms is a question: it ends with `?`".into(), None);
         }
         if let Some(fail) = t.fail.as_ref().filter(|_| t.attest.is_none()) {
-            let help = "without `attest`, whatever `pass` does not hold for fails".to_owned();
-            self.say(at, fail, "`fail` stands beside `attest` only".into(), Some(help));
+            self.say(at, fail, "`fail` stands beside `attest` only: `pass` says enough".into(), None);
         }
         for word in &t.facts {
             let place = known.group(word.get_ref()).map(|g| g.on);
