@@ -18,8 +18,15 @@ HEAD = """\
 # and -WhatIf, one with ~ -AsJob, -CimSession and -ThrottleLimit. + is known from Windows Server 2025 on only.
 """
 
-# No page has them: they come with Azure Stack HCI. Their module is not named anywhere either.
+# No page has them: they come with Azure Stack HCI, or with the modules of Azure. Their module is not named here either.
 MORE = {
+    "Connect-AzAccount": ["Confirm", "Scope", "Subscription", "Tenant", "UseDeviceAuthentication", "WhatIf"],
+    "Disable-AzContextAutosave": ["Confirm", "Scope", "WhatIf"], "Get-AzContext": ["ListAvailable", "Name"],
+    "Get-AzResource": ["ApiVersion", "ExpandProperties", "Name", "ResourceGroupName", "ResourceId", "ResourceType"],
+    "Register-AzStackHCI": [
+        "ComputerName", "Confirm", "Region", "RepairRegistration", "ResourceGroupName", "ResourceName", "SubscriptionId", "TenantId",
+        "UseDeviceAuthentication", "WhatIf",
+    ],
     "Get-AzureStackHCI": [], "Get-ClusterNodeSupportedVersion": [], "Get-ClusterPerf": ["TimeFrame"], "Get-HealthFault": [],
     "Get-StampInformation": [], "Sync-AzureStackHCI": [],
 }

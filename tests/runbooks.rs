@@ -100,6 +100,10 @@ fn what_loading_refuses_is_a_finding() {
     assert!(first.to_string().contains("extra.toml:16:1: error[runbook]: "), "{first}");
     let fix = "fix = { script = \"time.ps1\", class = \"once\", changes = \"sets it\" }\n";
     finds(&format!("{EXTRA}{fix}"), "runbook", (20, 38));
+    // Without a question, what does not pass fails anyway; a sequence says in its actions who is needed.
+    finds(&format!("{EXTRA}fail = \"time_service.start == 'Manual'\"\n"), "runbook", (20, 8));
+    let fix = "fix = { sequence = \"rolling-restart\", changes = \"restarts\", person = \"wait\" }\n";
+    finds(&format!("{EXTRA}{fix}"), "runbook", (20, 70));
 }
 
 #[test]

@@ -10,7 +10,9 @@ use super::documents::Documents;
 use super::{Exit, hosts, out, readiness, secrets, session, site};
 use crate::config::diagnose::{did_you_mean, suggest};
 use crate::config::settings::Settings;
-use crate::core::event::EngineInfo;
+use crate::core::connection::Connection;
+use crate::core::event::{EngineInfo, Event};
+use crate::core::log::AWAITS;
 use crate::core::name::NodeName;
 use crate::core::plan::{Moment, Plan};
 use crate::core::run::Phase;
@@ -169,16 +171,8 @@ async fn follow(stream: tokio::io::DuplexStream, progress: bool) -> Result<State
             FromEngine::Event(event) => {
                 let Some(state) = &mut state else { continue };
                 state.apply(&event);
-                if progress && let crate::core::event::Event::ConnectionChanged { node, connection } = &event.event
-                {
-                    use crate::core::connection::Connection;
-                    match connection {
-                        Connection::Ready(h) => eprintln!("{node}: {}, PowerShell {}", h.via, h.ps),
-                        Connection::Trouble(t) => {
-                            eprintln!("{}", out::wrap(&format!("{node}: {}. {}", t.message, t.remedy), 0));
-                        }
-                        _ => {}
-                    }
+                if let Some(line) = aside(&event.event, progress) {
+                    eprintln!("{line}");
                 }
                 if matches!(state.phase, Phase::Blocked | Phase::Ready) {
                     to.send(&ToEngine::Quit).await?;
@@ -188,6 +182,20 @@ async fn follow(stream: tokio::io::DuplexStream, progress: bool) -> Result<State
             FromEngine::Bye { why } => color_eyre::eyre::bail!(why),
             _ => {}
         }
+    }
+}
+
+/// What a person is told meanwhile, on the error output.
+fn aside(event: &Event, progress: bool) -> Option<String> {
+    match event {
+        // Nothing goes on before somebody has done it: it is said wherever the document goes.
+        Event::PersonAwaited { node, text, .. } => Some(out::wrap(&format!("{node}: {AWAITS}{text}"), 0)),
+        Event::ConnectionChanged { node, connection } if progress => match connection {
+            Connection::Ready(h) => Some(format!("{node}: {}, PowerShell {}", h.via, h.ps)),
+            Connection::Trouble(t) => Some(out::wrap(&format!("{node}: {}. {}", t.message, t.remedy), 0)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -203,5 +211,27 @@ fn exit(state: &State, report: &Report, warnings: bool) -> Exit {
         Exit::Blocked
     } else {
         Exit::Succeeded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::event::{ReadKey, Waiting};
+
+    #[test]
+    fn what_waits_for_a_person_is_said_whatever_is_printed() {
+        let node = NodeName::new("HCI-N1");
+        let of = Waiting::Read(ReadKey { group: "azure_resource".into(), node: None });
+        let text = "enter the code F7Q2LZ8KN at https://microsoft.com/devicelogin".to_owned();
+        let event = Event::PersonAwaited { of, node: node.clone(), text };
+        for progress in [true, false] {
+            let line = aside(&event, progress).expect("it is said");
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let said = "HCI-N1: waits for a person: enter the code F7Q2LZ8KN at https://microsoft.com/devicelogin";
+            assert_eq!(words.join(" "), said);
+        }
+        let connecting = Event::ConnectionChanged { node, connection: Connection::Connecting };
+        assert_eq!(aside(&connecting, true), None);
     }
 }

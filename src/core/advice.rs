@@ -54,6 +54,9 @@ impl Advice {
 
 /// What a person should know first.
 pub fn advice(state: &State, now: Timestamp) -> Advice {
+    if let Some((node, text)) = state.persons_awaited().next() {
+        return say(format!("{node} waits for a person: {text}.")).urgent();
+    }
     if let Some(a) = trouble(state) {
         return a;
     }

@@ -1,7 +1,7 @@
 //! The fold. Total and pure: no clock, no I/O, no failure. An event about something unknown changes nothing.
 
 use super::connection::Connection;
-use super::event::{Answer, Event, Stamped, VerdictKey};
+use super::event::{Answer, Event, Stamped, VerdictKey, Waiting};
 use super::name::NodeName;
 use super::plan::Stage;
 use super::run::{PauseReason, Phase, UnitState};
@@ -48,6 +48,18 @@ impl State {
                 let read = self.reads.entry(key.clone()).or_default();
                 read.asked_at = Some(at);
                 read.asked = Some(asked.clone());
+                read.person = None;
+            }
+            Event::PersonAwaited { of, text, .. } => {
+                let person = match of {
+                    Waiting::Read(key) => self.reads.get_mut(key).filter(|r| r.is_open()).map(|r| &mut r.person),
+                    Waiting::Operation(op) => {
+                        self.fixes.get_mut(op).filter(|f| f.answer.is_none()).map(|f| &mut f.person)
+                    }
+                };
+                if let Some(person) = person {
+                    *person = Some(text.clone());
+                }
             }
             Event::FactsRead { key, attempt, asked, took_ms, answer } => {
                 let read = self.reads.entry(key.clone()).or_default();
@@ -59,6 +71,7 @@ impl State {
                 read.at = Some(at);
                 read.seq = stamped.seq;
                 read.took_ms = *took_ms;
+                read.person = None;
             }
             Event::CheckJudged { key, verdict } => {
                 let check = self.checks.entry(key.clone()).or_default();
@@ -93,6 +106,7 @@ impl State {
                         intended_at: at,
                         by: stamped.actor.clone(),
                         answer: None,
+                        person: None,
                     },
                 );
             }
@@ -101,6 +115,7 @@ impl State {
                     return;
                 };
                 fix.answer = Some(answer.clone());
+                fix.person = None;
                 let key = fix.key.clone();
                 let check = self.check_mut(&key);
                 check.fixing = None;

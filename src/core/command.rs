@@ -169,8 +169,12 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             if state.checks.get(key).is_some_and(|c| c.fixing.is_some()) {
                 return refuse("the fix is running");
             }
-            if !state.verdict_of(key).is_some_and(|v| is_bad(v.value.outcome)) {
+            let outcome = state.verdict_of(key).map(|v| v.value.outcome);
+            if !outcome.is_some_and(is_bad) {
                 return refuse("nothing to fix: the check has not failed here");
+            }
+            if fix.person.is_some() && outcome == Some(Outcome::CouldNotTell) {
+                return refuse("nothing says that this is needed: the check could not tell");
             }
             match fix_node(state, key) {
                 Some(node) if state.connection(&node).is_ready() => Ok(()),
@@ -389,13 +393,13 @@ fn in_sequence(state: &State, command: &Command) -> Result<(), Refusal> {
     }
 }
 
-/// What an automatic fix could mend now: each with the machine it runs on.
+/// What an automatic fix could mend now, without anybody doing anything meanwhile: each with the machine it runs on.
 pub fn fixable(state: &State) -> Vec<(VerdictKey, NodeName)> {
     failed(state)
         .into_iter()
         .filter(|k| {
             let check = state.plan.check(&k.check).filter(|c| c.moment == Moment::Before);
-            check.and_then(|c| c.fix.as_ref()).is_some_and(|f| f.script().is_some())
+            check.and_then(|c| c.fix.as_ref()).is_some_and(|f| f.script().is_some() && f.person.is_none())
         })
         .filter(|k| state.checks.get(k).is_some_and(|c| c.fixing.is_none()))
         .filter(|k| state.verdict_of(k).is_some_and(|v| v.value.outcome != Outcome::CouldNotTell))

@@ -92,6 +92,14 @@ impl FailureKind {
     }
 }
 
+/// Whose script waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Waiting {
+    Read(ReadKey),
+    Operation(OpId),
+}
+
 /// The outcome of a check, mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -181,6 +189,9 @@ pub enum Event {
     FactsAsked { key: ReadKey, attempt: u32, asked: NodeName },
     #[serde(rename = "facts.read")]
     FactsRead { key: ReadKey, attempt: u32, asked: NodeName, took_ms: u64, answer: Answer },
+    /// A script that runs says what a person has to do before it goes on: one line, cleaned and short.
+    #[serde(rename = "person.awaited")]
+    PersonAwaited { of: Waiting, node: NodeName, text: String },
     #[serde(rename = "check.result")]
     CheckJudged { key: VerdictKey, verdict: Verdict },
     #[serde(rename = "check.retry")]
@@ -293,6 +304,7 @@ impl Event {
             FactsAsked { .. } | StorageSampled { .. } | ProofAsked { .. } => Durability::BestEffort,
             ConnectionChanged { .. }
             | FactsRead { .. }
+            | PersonAwaited { .. }
             | CheckJudged { .. }
             | ReadsWanted { .. }
             | ChecksEnded { .. }
@@ -342,6 +354,7 @@ impl Event {
         use Event::*;
         match self {
             ConnectionChanged { node, .. } | HostSeen { node, .. } | UnitChanged { node, .. } => Some(node),
+            PersonAwaited { node, .. } => Some(node),
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
             ActionIntended { node, .. } | GateSeen { node, .. } | ActionEnded { node, .. } => Some(node),
             FactsAsked { key, .. } | FactsRead { key, .. } => key.node.as_ref(),

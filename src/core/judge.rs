@@ -24,9 +24,7 @@ impl Judge {
     /// the loader refuses such a runbook long before.
     pub fn new(plan: &Plan) -> Self {
         let checks = plan.checks.iter().flat_map(|c| {
-            [Some(&c.pass), c.applies.as_ref(), c.warn.as_ref(), c.observed.as_ref(), c.detail.as_ref()]
-                .into_iter()
-                .flatten()
+            [&c.applies, &c.warn, &c.fail, &c.observed, &c.detail].into_iter().flatten().chain([&c.pass])
         });
         let steps =
             plan.steps.iter().flat_map(|s| s.proof.iter().map(|p| &p.pass).chain(s.probe.iter().map(|p| &p.done)));
@@ -71,13 +69,16 @@ impl Judge {
                 return Ok(Outcome::NotApplicable);
             }
             // A person's word counts only where no script could tell.
-            if let Some(question) = &check.attest {
+            let told = check.fail.as_ref().is_some_and(|fail| holds(fail) == Ok(true));
+            if let Some(question) = check.attest.as_ref().filter(|_| !told) {
                 return match (holds(&check.pass), state.attested.contains_key(key)) {
                     (Ok(true), _) | (_, true) => Ok(Outcome::Pass),
+                    // It might have been told: a person should know why not.
+                    (Err(NoValue(why)), _) if check.fail.is_some() => Err(NoValue(format!("{why}. {question}"))),
                     _ => Err(NoValue(question.clone())),
                 };
             }
-            if holds(&check.pass)? {
+            if !told && holds(&check.pass)? {
                 return Ok(Outcome::Pass);
             }
             let mild = match &check.warn {

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::name::NodeName;
 
+/// How a line of a script begins that says what a person has to do before it goes on. The rest is for the screen, at once.
+pub const AWAITS: &str = "waits for a person: ";
+
 /// How loud a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

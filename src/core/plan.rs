@@ -213,6 +213,9 @@ pub struct Check {
     /// What a person confirms where no script can tell, as a question. Until then the check could not tell, unless `pass` holds.
     #[serde(default)]
     pub attest: Option<String>,
+    /// Beside `attest`: true where the facts do tell, and it does not hold. It fails then, whatever a person said.
+    #[serde(default)]
+    pub fail: Option<Expr>,
     pub source: String,
 }
 
@@ -224,6 +227,12 @@ pub struct Fix {
     pub changes: String,
     /// The sequence that has to follow on the node before the change counts: a restart.
     pub then: Option<String>,
+    /// What somebody has to do while it runs. Such a fix is never one of many: it is asked for by itself.
+    #[serde(default)]
+    pub person: Option<String>,
+    /// What a person should know before they agree.
+    #[serde(default)]
+    pub warning: Vec<String>,
 }
 
 /// What mends.

@@ -83,6 +83,8 @@ pub struct Reading {
     /// Number of the event with the answer.
     pub seq: u64,
     pub took_ms: u64,
+    /// What a person has to do before its script goes on.
+    pub person: Option<String>,
 }
 
 impl Reading {
@@ -127,6 +129,8 @@ pub struct FixState {
     pub intended_at: Timestamp,
     pub by: String,
     pub answer: Option<Answer>,
+    /// What a person has to do before its script goes on.
+    pub person: Option<String>,
 }
 
 /// The run itself, from the start intent on.
@@ -274,6 +278,14 @@ impl State {
     pub fn open_sequence(&self) -> Option<(&SequenceRun, &Sequence)> {
         let run = self.sequence.as_ref().filter(|s| s.is_open())?;
         Some((run, self.plan.sequence(&run.id)?))
+    }
+
+    /// Scripts that wait for a person: the machine, and what there is to do.
+    pub fn persons_awaited(&self) -> impl Iterator<Item = (&NodeName, &str)> {
+        let reads = self.reads.values().filter(|r| r.is_open());
+        let fixes = self.fixes.values().filter(|f| f.answer.is_none());
+        let reads = reads.filter_map(|r| Some((r.asked.as_ref()?, r.person.as_deref()?)));
+        reads.chain(fixes.filter_map(|f| Some((&f.node, f.person.as_deref()?))))
     }
 
     /// Whether something is being done to a node, by the run or by a sequence.

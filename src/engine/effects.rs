@@ -12,8 +12,8 @@ use super::clock::Clock;
 use super::follow::Follower;
 use super::vault::Vault;
 use crate::core::decide::{Effect, Followed, Observation};
-use crate::core::event::{Answer, Failure, FailureKind};
-use crate::core::log::{Level, LogFormat, LogLine};
+use crate::core::event::{Answer, Failure, FailureKind, Waiting};
+use crate::core::log::{AWAITS, Level, LogFormat, LogLine};
 use crate::core::name::NodeName;
 use crate::core::plan::{Plan, SECRET_MARK};
 use crate::core::view::{LogView, OpView};
@@ -24,6 +24,9 @@ const LARGEST_ANSWER: usize = 48 * 1024;
 
 /// Lines that may wait between a script and the engine.
 const SAID_QUEUE: usize = 256;
+
+/// How often one script may ask a person for something: an event each. More are log lines.
+const MOST_ASKED: usize = 5;
 
 /// Everything that carrying out an effect needs. Cheap to clone.
 #[derive(Clone)]
@@ -112,27 +115,29 @@ impl Inner {
                 return None;
             }
             Effect::Read { key, attempt, node, script, slow } => {
-                let (took_ms, answer) = self.ask(&node, self.request(&script, &node, slow), &key.group).await;
+                let of = Some(Waiting::Read(key.clone()));
+                let (took_ms, answer) = self.ask(&node, self.request(&script, &node, slow), &key.group, of).await;
                 Observation::Read { key, attempt, node, took_ms, answer }
             }
-            Effect::Run { op, node, script, more } => {
-                let mut request = self.request(&script, &node, false);
+            Effect::Run { op, node, script, more, slow } => {
+                let mut request = self.request(&script, &node, slow);
                 if let Some(Json::Object(args)) = request.as_mut().map(|r| &mut r.args) {
                     // Only what the script asks for.
                     args.iter_mut()
                         .for_each(|(name, value)| more.get(name).into_iter().for_each(|m| *value = m.clone()));
                 }
-                let (took_ms, answer) = self.ask(&node, request, op.as_str()).await;
+                let of = Some(Waiting::Operation(op.clone()));
+                let (took_ms, answer) = self.ask(&node, request, op.as_str(), of).await;
                 Observation::Ran { op, took_ms, answer }
             }
             Effect::Detach { op, node, script } => {
                 let request = self.detach(&op, &node, &script);
-                let (took_ms, answer) = self.ask(&node, request, op.as_str()).await;
+                let (took_ms, answer) = self.ask(&node, request, op.as_str(), None).await;
                 Observation::Detached { op, took_ms, answer }
             }
             Effect::Observe { op, node } => {
                 let request = Some(detached::observe(&self.run_id, op.as_str()));
-                let (_, answer) = self.ask(&node, request, op.as_str()).await;
+                let (_, answer) = self.ask(&node, request, op.as_str(), None).await;
                 let answer = shape::<OpView>(answer);
                 Observation::Observed { op, answer }
             }
@@ -141,7 +146,7 @@ impl Inner {
                 if let Some(Json::Object(args)) = request.as_mut().map(|r| &mut r.args) {
                     args.insert("after".into(), after);
                 }
-                let (_, answer) = self.ask(&node, request, &source).await;
+                let (_, answer) = self.ask(&node, request, &source, None).await;
                 let next = match shape::<LogView>(answer) {
                     Ok(view) => {
                         for row in view.lines {
@@ -208,7 +213,14 @@ impl Inner {
         Some(detached::start(&self.run_id, op.as_str(), self.epoch, &s.text, args, user, password))
     }
 
-    async fn ask(&self, node: &NodeName, request: Option<Request>, source: &str) -> (u64, Answer) {
+    /// `of` is whose script it is, where it may wait for a person.
+    async fn ask(
+        &self,
+        node: &NodeName,
+        request: Option<Request>,
+        source: &str,
+        of: Option<Waiting>,
+    ) -> (u64, Answer) {
         let not_sent = |message: String| {
             (0, Answer::Failed(Failure { kind: FailureKind::NotSent, id: None, message, at: None }))
         };
@@ -216,8 +228,16 @@ impl Inner {
         let Some(host) = self.hosts.get(node) else { return not_sent(format!("{node} is not in the inventory")) };
         let (to, mut said) = mpsc::channel::<Said>(SAID_QUEUE);
         let listen = async {
+            let mut asked = 0;
             while let Some(s) = said.recv().await {
-                self.line(node, source, s.level, s.text).await;
+                match s.text.strip_prefix(AWAITS).zip(of.as_ref()).filter(|_| asked < MOST_ASKED) {
+                    Some((text, of)) => {
+                        asked += 1;
+                        let (of, node, text) = (of.clone(), node.clone(), self.vault.redact(text));
+                        let _ = self.observations.send(Observation::PersonAwaited { of, node, text }).await;
+                    }
+                    None => self.line(node, source, s.level, s.text).await,
+                }
             }
         };
         let (reply, ()) = tokio::join!(host.run(request, to), listen);

@@ -2,8 +2,8 @@
 
 use crate::core::command::plural;
 use crate::core::connection::Connection;
-use crate::core::event::{Answer, Event, Outcome, Stamped};
-use crate::core::log::{Level, LogLine};
+use crate::core::event::{Answer, Event, Outcome, Stamped, Waiting};
+use crate::core::log::{AWAITS, Level, LogLine};
 use crate::core::name::NodeName;
 use crate::core::run::UnitState;
 use crate::core::sequence::Wish;
@@ -96,6 +96,13 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let title = plan.sequence(sequence).map_or(&**sequence, |s| &s.title);
             let names: Vec<&str> = nodes.iter().map(|n| n.as_str()).collect();
             one(None, "sequence", Level::Info, who(&format!("{title}: {}", names.join(", "))))
+        }
+        Event::PersonAwaited { of, node, text } => {
+            let source = match of {
+                Waiting::Read(key) => key.group.as_str(),
+                Waiting::Operation(op) => op.as_str(),
+            };
+            one(Some(node), source, Level::Warning, format!("{AWAITS}{text}"))
         }
         Event::ActionIntended { node, action, attempt, .. } => {
             let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };

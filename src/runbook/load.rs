@@ -333,6 +333,9 @@ impl Loader<'_> {
         if let Some(question) = t.attest.as_ref().filter(|q| !q.get_ref().trim_end().ends_with('?')) {
             self.say(at, question, "what a person confirms is a question: it ends with `?`".into(), None);
         }
+        if let Some(fail) = t.fail.as_ref().filter(|_| t.attest.is_none()) {
+            self.say(at, fail, "`fail` stands beside `attest` only: `pass` says enough".into(), None);
+        }
         for word in &t.facts {
             let place = known.group(word.get_ref()).map(|g| g.on);
             if t.scope == Scope::Coordinator && place == Some(Place::EachNode) {
@@ -344,6 +347,7 @@ impl Loader<'_> {
         let pass = t.pass.as_ref().map_or_else(|| Expr("false".into()), &mut expr);
         let applies = t.applies.as_ref().map(&mut expr);
         let warn = t.warn.as_ref().map(&mut expr);
+        let fail = t.fail.as_ref().map(&mut expr);
         let observed = t.observed.as_ref().map(&mut expr);
         let detail = t.detail.as_ref().map(&mut expr);
         let fix = t.fix.as_ref().and_then(|f| self.fix(at, sequences, f));
@@ -366,6 +370,7 @@ impl Loader<'_> {
             command: t.command.clone(),
             fix,
             attest: t.attest.as_ref().map(|q| q.get_ref().clone()),
+            fail,
             source: t.source.clone(),
         })
     }

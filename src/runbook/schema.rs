@@ -137,6 +137,8 @@ pub struct CheckTable {
     pub pass: Option<Word>,
     /// What a person confirms where no script can tell: a question.
     pub attest: Option<Word>,
+    /// Beside `attest`: where the facts do tell that it does not hold.
+    pub fail: Option<Word>,
     pub warn: Option<Word>,
     pub observed: Option<Word>,
     pub detail: Option<Word>,
@@ -164,6 +166,11 @@ pub struct FixTable {
     pub changes: Spanned<String>,
     /// The sequence that has to follow on the node: a restart.
     pub then: Option<Word>,
+    /// What somebody has to do while it runs.
+    pub person: Option<Word>,
+    /// What a person should know before they agree.
+    #[serde(default)]
+    pub warning: Vec<String>,
     pub timeout: Option<u64>,
 }
 

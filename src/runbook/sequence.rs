@@ -104,6 +104,11 @@ impl Loader<'_> {
             }
         };
         let then = t.then.as_ref().map(|w| w.get_ref().clone());
-        Some(Fix { by, changes: t.changes.get_ref().clone(), then })
+        if let (Some(person), FixBy::Sequence(_)) = (&t.person, &by) {
+            let help = "say it in the action that needs somebody";
+            self.say(at, person, "a sequence has `person` in its actions".into(), Some(help.into()));
+        }
+        let person = t.person.as_ref().map(|w| w.get_ref().clone());
+        Some(Fix { by, changes: t.changes.get_ref().clone(), then, person, warning: t.warning.clone() })
     }
 }

@@ -4,7 +4,7 @@ use nodelift::core::event::Outcome::{CouldNotTell, Fail, Warn};
 use serde_json::{Value as Json, json};
 
 use super::cases::{
-    ADMIN_CENTER, COORDINATOR, Case, Setup, both, credssp, only, ready, rule, throws, with, world,
+    ADMIN_CENTER, COORDINATOR, Case, Setup, both, credssp, only, ready, returns, rule, throws, with, world,
 };
 
 pub fn cases() -> Vec<Case> {
@@ -115,7 +115,57 @@ fn azure() -> Vec<Case> {
     let no_group = || with("/cluster/groups/2/name", json!("Something else"));
     let either = || json!({"repair_registration_when": "either"});
     let stale = with("/azure/last_connected", json!("2025-06-01T00:00:00Z"));
+    let asked = |more: Json| {
+        let mut settings = json!({"azure_sign_in": "device-code", "azure_tenant": "14f696cc-f0bf-5899-a660-eb1e9cad077b",
+            "azure_subscription": "581759f7-5e30-5284-ae06-ec558dff6fcf"});
+        settings.as_object_mut().expect("a table").extend(more.as_object().expect("a table").clone());
+        settings
+    };
+    // Somebody signs in, and what else differs.
+    let signed = |patch: Json, more: Json| {
+        let mut all = vec![json!({"at": "/azure/device_login", "value": 60})];
+        all.extend(patch.as_array().expect("a list").clone());
+        Setup { patch: Json::Array(all), ..ready() }.set(asked(more))
+    };
+    let at = |at: &str, value: Json| json!([{"at": at, "value": value}]);
+    let no_identity = || at("/azure/identity_type", Json::Null);
+    let neither = || json!([{"at": "/azure/identity_type", "value": null}, {"at": "/cluster/groups/2/name", "value": "Something else"}]);
+    let garbage = returns("Get-AzResource", "HCI-N1", json!("%PDF-1.7")).set(asked(json!({})));
+    let garbage_alone = Setup {
+        patch: json!([garbage.patch[0], {"at": "/cluster/groups/2/name", "value": "Something else"}]),
+        ..garbage.clone()
+    };
     vec![
+        both("azure-identity", signed(json!([]), json!({})), signed(no_identity(), json!({})), Warn),
+        both("azure-identity", signed(json!([]), json!({})), ready().set(asked(json!({}))), CouldNotTell),
+        both(
+            "azure-identity",
+            signed(json!([]), json!({})),
+            signed(json!([]), json!({"azure_tenant": "another"})),
+            CouldNotTell,
+        ),
+        both(
+            "azure-identity",
+            signed(json!([]), json!({})),
+            signed(at("/azure/modules", json!(false)), json!({})),
+            CouldNotTell,
+        ),
+        both("azure-identity", signed(json!([]), json!({})), garbage, CouldNotTell),
+        // The group alone rules the repair out, also where nobody signs in; the identity alone does too.
+        both("repair-registration", ready().set(asked(json!({}))), signed(neither(), json!({})), Fail),
+        both("repair-registration", signed(no_identity(), json!({})), garbage_alone, CouldNotTell),
+        both(
+            "repair-registration",
+            signed(at("/cluster/groups/2/name", json!("Something else")), json!({})),
+            signed(no_identity(), either()),
+            Fail,
+        ),
+        both(
+            "repair-registration",
+            signed(json!([]), either()),
+            signed(at("/cluster/groups/2/name", json!("Something else")), either()),
+            Fail,
+        ),
         both("vms-shut-down", ready(), world("needs-work"), Warn),
         both("azure-registered", ready(), with("/azure/registration_status", json!("NotYet")), Fail),
         both("azure-connection", ready(), with("/azure/connection_status", json!("OutOfPolicy")), Fail),

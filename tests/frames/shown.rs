@@ -203,6 +203,19 @@ fn overlays_without_colour_and_signs() {
     }
 }
 
+/// What somebody has to do is on the screen at every size, and a fix says before that it needs somebody.
+#[test]
+fn somebody_is_asked() {
+    check("asked", &mut make("asked"), Look::Default, NARROW);
+    check("asked", &mut make("asked"), Look::Mono, NORMAL);
+    for size in [NARROW, NORMAL] {
+        let mut scene = scenes::fix_with_somebody();
+        scene.frame(&Look::Default.theme(), size.0, size.1);
+        scene.press("f");
+        check("over-fix-with-somebody", &mut scene, Look::Default, size);
+    }
+}
+
 /// The steps of a dialog: what is typed, what is missing, what is focused.
 #[test]
 fn the_dialog_of_an_irreversible_step() {

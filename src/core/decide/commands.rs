@@ -250,7 +250,7 @@ impl Decider {
         self.emit(turn, actor, event(op.clone()), now);
         self.live.ops.insert(op.clone());
         let script = self.state.plan.driver.stop.clone();
-        turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new() });
+        turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new(), slow: false });
     }
 
     pub(super) fn nodes_left(&self) -> usize {
@@ -284,7 +284,7 @@ impl Decider {
         };
         self.emit(turn, actor, intent, now);
         self.live.ops.insert(op.clone());
-        turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new() });
+        turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new(), slow: false });
         Ok(())
     }
 

@@ -76,7 +76,10 @@ impl Decider {
         let op = self.op(&format!("fix-{}", key.check), &node, attempt);
         self.emit(turn, actor, Event::FixIntended { op: op.clone(), key: key.clone(), node: node.clone() }, now);
         self.live.ops.insert(op.clone());
-        turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new() });
+        // One that waits for a person takes minutes, in which the quick lane is needed.
+        let slow =
+            self.state.plan.check(&key.check).and_then(|c| c.fix.as_ref()).is_some_and(|f| f.person.is_some());
+        turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new(), slow });
         self.back_to_checking(turn, actor, now);
     }
 

@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 
 use super::command::{Command, Refusal, allowed};
 use super::connection::Connection;
-use super::event::{Answer, ENGINE, Event, Failure, ReadKey, Stamped};
+use super::event::{Answer, ENGINE, Event, Failure, ReadKey, Stamped, Waiting};
 use super::judge::Judge;
 use super::log::LogFormat;
 use super::name::{NodeName, OpId};
@@ -34,8 +34,8 @@ pub enum Effect {
     Connect { node: NodeName },
     /// Run a reading script. `attempt` 0 is a poll.
     Read { key: ReadKey, attempt: u32, node: NodeName, script: ScriptId, slow: bool },
-    /// Run a changing script and wait for its end; `more` are arguments that the plan does not know.
-    Run { op: OpId, node: NodeName, script: ScriptId, more: BTreeMap<String, Json> },
+    /// Run a changing script and wait for its end; `more` are arguments that the plan does not know. `slow`: as for a read.
+    Run { op: OpId, node: NodeName, script: ScriptId, more: BTreeMap<String, Json>, slow: bool },
     /// Start a script as a detached operation.
     Detach { op: OpId, node: NodeName, script: ScriptId },
     /// Look what became of a detached operation.
@@ -70,6 +70,12 @@ pub enum Observation {
         node: NodeName,
         took_ms: u64,
         answer: Answer,
+    },
+    /// A script that runs waits for a person.
+    PersonAwaited {
+        of: Waiting,
+        node: NodeName,
+        text: String,
     },
     Ran {
         op: OpId,
@@ -259,6 +265,7 @@ impl Decider {
                 }
                 self.emit(turn, ENGINE, Event::FactsRead { key, attempt, asked: node, took_ms, answer }, now);
             }
+            Observation::PersonAwaited { of, node, text } => self.person_awaited(turn, of, node, &text, now),
             Observation::Ran { op, took_ms, answer } => self.op_ran(turn, op, took_ms, answer, now),
             Observation::Detached { op, answer, .. } => self.op_detached(turn, op, answer, now),
             Observation::Observed { op, answer } => self.op_observed(turn, op, answer, now),

@@ -5,14 +5,18 @@ use jiff::Timestamp;
 use super::{Decider, Effect, Turn, after, seconds};
 use crate::core::command::{Refusal, blockers, keys_of};
 use crate::core::connection::Connection;
-use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome, ReadKey};
+use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome, ReadKey, Waiting};
 use crate::core::name::NodeName;
 use crate::core::plan::{Moment, StepKind};
 use crate::core::run::Phase;
 use crate::core::state::Reading;
+use crate::core::text::hides;
 
 /// Seconds a read waits for a machine that cannot be reached before its answer is *could not tell*.
 const PATIENCE: u64 = 20;
+
+/// Characters kept of what a script asks a person to do.
+const LONGEST_ASKED: usize = 300;
 
 impl Decider {
     /// Sends every read that is wanted, or gives it up where its machine stays away.
@@ -117,6 +121,26 @@ impl Decider {
                 }
             }
             Connection::Idle | Connection::Connecting => Reader::Later,
+        }
+    }
+
+    /// A script says what a person has to do. Only what is new is worth an event, and only while its answer is awaited.
+    pub(super) fn person_awaited(
+        &mut self,
+        turn: &mut Turn,
+        of: Waiting,
+        node: NodeName,
+        text: &str,
+        now: Timestamp,
+    ) {
+        let shown = text.chars().map(|c| if c.is_control() || hides(c) { ' ' } else { c });
+        let text = shown.take(LONGEST_ASKED).collect::<String>().trim().to_owned();
+        let known = match &of {
+            Waiting::Read(key) => self.state.reads.get(key).filter(|r| r.is_open()).map(|r| &r.person),
+            Waiting::Operation(op) => self.state.fixes.get(op).filter(|f| f.answer.is_none()).map(|f| &f.person),
+        };
+        if !text.is_empty() && known.is_some_and(|k| k.as_ref() != Some(&text)) {
+            self.emit(turn, ENGINE, Event::PersonAwaited { of, node, text }, now);
         }
     }
 

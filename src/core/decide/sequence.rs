@@ -194,7 +194,7 @@ impl Decider {
         more.insert("target_node".into(), json!(at.node));
         more.insert("operation".into(), json!(op.as_str()));
         more.insert("boot_utc".into(), json!(boot));
-        turn.effects.push(Effect::Run { op, node: machine, script: script.to_owned(), more });
+        turn.effects.push(Effect::Run { op, node: machine, script: script.to_owned(), more, slow: false });
     }
 
     /// A person ends it: after the node in work, or at once where it is paused. Where even what takes back failed, it is left.

@@ -91,7 +91,8 @@ impl Default for Limits {
             kill_grace: Duration::from_secs(5),
             max_requests: 2_000,
             max_age: Duration::from_secs(24 * 3600),
-            slow_idle: Duration::from_secs(600),
+            // Who signed in to Azure there is signed in for as long as it lives: from the checks to the start of the run.
+            slow_idle: Duration::from_secs(4 * 3600),
             max_objects: 50_000,
             max_reply: 64 << 20,
         }

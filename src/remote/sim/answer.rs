@@ -75,6 +75,8 @@ pub(super) struct Answer {
     /// Cmdlets whose errors the script catches: `thrown[cmdlet]` then holds the id, and it goes on.
     #[serde(default)]
     pub(super) caught: Vec<String>,
+    /// Lines that it says at once, before the time it takes: a list of texts.
+    pub(super) asks: Option<Cel>,
     /// Lines that it says: a list of texts.
     pub(super) says: Option<Cel>,
     #[serde(default, rename = "let")]
@@ -145,7 +147,9 @@ impl Answer {
         let inner: Vec<Cel> = texts
             .flat_map(|t| t.split('{').skip(1).filter_map(|p| Some(Cel::from(p.split_once('}')?.0.to_owned()))))
             .collect();
-        let all = [self.takes.as_ref(), self.says.as_ref(), Some(&self.answer)].into_iter().flatten();
+        let all = [self.takes.as_ref(), self.asks.as_ref(), self.says.as_ref(), Some(&self.answer)]
+            .into_iter()
+            .flatten();
         let all = all.chain(self.lets.iter().map(|l| &l.value)).chain(self.fails.iter().map(|f| &f.when));
         let dos =
             self.dos.iter().flat_map(|d| [d.when.as_ref(), d.each.as_ref(), d.value.as_ref(), d.args.as_ref()]);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::answer::{Answer, Answers, Do};
+use super::answer::{Answer, Answers, Cel, Do};
 use super::cmdlets::called;
 use super::facts::{Logon, Place};
 use super::operation::{Course, key};
@@ -34,6 +34,8 @@ pub struct Thrown {
 /// What happens before a script does anything: the faults of its cmdlets.
 #[derive(Clone, Debug, Default)]
 pub struct Opening {
+    /// Lines that it says before it has taken any time.
+    pub asks: Vec<String>,
     /// Seconds of site time that the script takes.
     pub takes: f64,
     /// Real seconds of silence.
@@ -72,23 +74,15 @@ fn no_answer(message: String) -> Thrown {
 pub fn open(world: &mut World, answers: &Answers, call: &Call) -> Opening {
     let answer = answers.get(call.script);
     let mut opening = faults(world, answer.as_deref(), call);
-    opening.takes = answer
-        .as_ref()
-        .and_then(|a| {
-            let takes = a.takes.as_ref()?;
-            let run = Run {
-                world,
-                call,
-                answer: a,
-                lets: Vec::new(),
-                each: None,
-                given: None,
-                caught: &BTreeMap::new(),
-            };
-            run.eval(takes).ok()?.as_f64()
-        })
-        .unwrap_or_else(Answer::default_time)
-        .max(0.0);
+    let mut first = |cel: fn(&Answer) -> Option<&Cel>| {
+        let answer = answer.as_deref()?;
+        let caught = &BTreeMap::new();
+        let run = Run { world, call, answer, lets: Vec::new(), each: None, given: None, caught };
+        run.eval(cel(answer)?).ok()
+    };
+    let takes = first(|a| a.takes.as_ref()).and_then(|t| t.as_f64());
+    opening.takes = takes.unwrap_or_else(Answer::default_time).max(0.0);
+    opening.asks = first(|a| a.asks.as_ref()).map_or_else(Vec::new, |asks| strings(&asks));
     opening
 }
 

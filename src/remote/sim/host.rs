@@ -200,6 +200,11 @@ impl Inner {
             let message = format!("the shell ended with code {code} while the script ran");
             return Err(failure(FailureKind::Indeterminate, None, &message));
         }
+        if opening.thrown.is_none() && opening.instead.is_none() {
+            for text in &opening.asks {
+                say(said, text).await;
+            }
+        }
         sleep(self.site.real(opening.takes)).await;
         let end = |w: &mut World, now| close(w, answers, &self.call(request, now), &opening);
         let changes = answers.changes(&request.script);

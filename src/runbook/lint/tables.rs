@@ -44,8 +44,11 @@ pub fn check(part: &Part, out: &mut Vec<Finding>) {
             format!("`{}` has no `timeout`: its script is stopped after 60 seconds", action.id.get_ref());
         out.push(say(TIMEOUT_MISSING, &action.id, message, "add `timeout = …`, in seconds"));
     }
-    let of_checks =
-        part.checks.iter().flat_map(|c| [c.pass.as_ref(), c.applies.as_ref(), c.warn.as_ref()]).flatten();
+    let of_checks = part
+        .checks
+        .iter()
+        .flat_map(|c| [c.pass.as_ref(), c.applies.as_ref(), c.warn.as_ref(), c.fail.as_ref()])
+        .flatten();
     let probes = probes(part).flat_map(|p| [Some(&p.done), p.failed.as_ref()]).flatten();
     let proofs = proofs(part).map(|p| &p.pass);
     for word in of_checks.chain(probes).chain(proofs) {
@@ -87,7 +90,7 @@ fn why(name: &str) -> &'static str {
 
 /// Expressions of a check.
 fn expressions(check: &CheckTable) -> impl Iterator<Item = &Word> {
-    let all = [&check.pass, &check.applies, &check.warn, &check.observed, &check.detail];
+    let all = [&check.pass, &check.applies, &check.warn, &check.fail, &check.observed, &check.detail];
     all.into_iter().flatten()
 }
 

@@ -78,7 +78,14 @@ fn scripts(state: &State, keys: &[VerdictKey], doc: &mut Doc) -> bool {
             row.add(format!("{}{counts}", fix.changes), theme.style(Role::Text));
             doc.row(row);
             doc.text(&format!("    {}", fix.script().map_or("", |s| s)), Role::Muted);
+            if let Some(person) = &fix.person {
+                doc.text(&format!("    {person}"), Role::Attention);
+            }
         }
+    }
+    for line in by_node.iter().flat_map(|(_, c)| c).flat_map(|f| &f.warning) {
+        doc.blank();
+        doc.text(line, Role::Attention);
     }
     later
 }
