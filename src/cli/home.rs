@@ -64,7 +64,12 @@ fn runs(state: &Path) -> Vec<Known> {
     let clusters = std::fs::read_dir(state.join("runs")).into_iter().flatten().flatten();
     let mut out: Vec<Known> = clusters
         .filter_map(|cluster| {
-            let newest = std::fs::read_dir(cluster.path()).ok()?.flatten().map(|e| e.path()).filter(|p| p.is_dir()).max()?;
+            let newest = std::fs::read_dir(cluster.path())
+                .ok()?
+                .flatten()
+                .map(|e| e.path())
+                .filter(|p| p.is_dir())
+                .max()?;
             let (plan, _) = journal::read_plan(&newest).ok()?;
             let mut state = State::new(plan);
             for event in journal::read(&newest.join("journal")).ok()?.events {

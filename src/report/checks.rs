@@ -206,7 +206,7 @@ impl<'a> Check<'a> {
 
     /// Whether a fix could do anything: something was seen to be wrong, not only not read.
     pub fn can_mend(&self) -> bool {
-        self.results.iter().any(|r| matches!(r.standing, Standing::Fail | Standing::Warn))
+        self.results.iter().any(|r| matches!(r.outcome, Some(Outcome::Fail | Outcome::Warn)))
     }
 
     /// The results, what to look at first before the rest.
