@@ -84,6 +84,8 @@ async fn fix_all_sets_the_values_and_restarts_the_nodes_one_by_one() {
         "before done",
         "drain",
         "drain done",
+        "gate hold",
+        "hold done",
         "restart",
         "restart done",
         "gate back",

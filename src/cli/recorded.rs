@@ -27,7 +27,10 @@ pub fn read(path: &Path) -> Result<Recorded, String> {
         .into_iter()
         .flatten()
         .find(|p| p.join("plan.json").is_file())
-        .ok_or("there is no plan.json: name the folder of a run")?;
+        .ok_or_else(|| {
+            let such = newest_below(path, 2).map_or_else(String::new, |p| format!(", such as {}", p.display()));
+            format!("there is no plan.json: name the folder of a run{such}")
+        })?;
     let (plan, sha256) = journal::read_plan(folder).map_err(|e| format!("plan.json cannot be read: {e}"))?;
     let read = journal::read(&folder.join("journal")).map_err(|e| format!("the journal cannot be read: {e}"))?;
     let flaw = match &read.ending {
@@ -46,4 +49,17 @@ pub fn read(path: &Path) -> Result<Recorded, String> {
         return Err("the journal is empty".into());
     }
     Ok(Recorded { folder: folder.to_owned(), plan, events: read.events, head: read.previous, flaw })
+}
+
+/// The newest run in a folder, so many levels down: their names are in the order of time.
+fn newest_below(folder: &Path, levels: u32) -> Option<PathBuf> {
+    if levels == 0 {
+        return None;
+    }
+    let mut below: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|e| e.path()).collect();
+    below.sort_unstable_by(|a, b| b.cmp(a));
+    below
+        .iter()
+        .filter(|p| p.is_dir())
+        .find_map(|p| if p.join("plan.json").is_file() { Some(p.clone()) } else { newest_below(p, levels - 1) })
 }

@@ -33,7 +33,7 @@ impl Replay {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
         if !self.path.exists() {
             eprintln!("nodelift: {}: there is no such folder.", self.path.display());
-            eprintln!("Runs lie in {}, one folder each.", settings.state.join("runs").display());
+            eprintln!("Runs lie in {}, by cluster, one folder each.", settings.state.join("runs").display());
             return Ok(Exit::Usage);
         }
         let recording = match recording(&self.path, self.speed, self.paused) {

@@ -26,7 +26,7 @@ impl Report {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
         if !self.run.exists() {
             eprintln!("nodelift: {}: there is no such folder.", self.run.display());
-            eprintln!("Runs lie in {}, one folder each.", settings.state.join("runs").display());
+            eprintln!("Runs lie in {}, by cluster, one folder each.", settings.state.join("runs").display());
             return Ok(Exit::Usage);
         }
         if let Err(why) = self.documents.check() {

@@ -81,12 +81,10 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
                 plural(*warnings as usize, "warning")
             ),
         ),
-        Event::Waived(w) => one(
-            w.key.node.as_ref(),
-            "run",
-            Level::Warning,
-            format!("{} waived by {} until {}: {}", w.key.check, w.by, w.expires, w.reason),
-        ),
+        Event::Waived(w) => one(w.key.node.as_ref(), "run", Level::Warning, {
+            let title = plan.check(&w.key.check).map_or(&*w.key.check, |c| &c.title);
+            format!("{title} waived by {} until {}: {}", w.by, w.expires.strftime("%F %H:%M UTC"), w.reason)
+        }),
         Event::Attested(a) => {
             let title = plan.check(&a.key.check).map_or(&*a.key.check, |c| &c.title);
             let note = if a.note.is_empty() { String::new() } else { format!(": {}", a.note) };
@@ -95,7 +93,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::SequenceStarted { sequence, nodes } => {
             let title = plan.sequence(sequence).map_or(&**sequence, |s| &s.title);
             let names: Vec<&str> = nodes.iter().map(|n| n.as_str()).collect();
-            one(None, "sequence", Level::Info, who(&format!("{title}: {}", names.join(", "))))
+            one(None, "rolling", Level::Info, who(&format!("{title}: {}", names.join(", "))))
         }
         Event::PersonAwaited { of, node, text } => {
             let source = match of {
@@ -106,15 +104,16 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         }
         Event::ActionIntended { node, action, attempt, .. } => {
             let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-            one(Some(node), "sequence", Level::Info, format!("{}{again}", action_title(before, action)))
+            one(Some(node), "rolling", Level::Info, format!("{}{again}", action_title(before, action)))
         }
         Event::ActionAnswered { op, answer, .. } => {
             let acts = before.sequence.iter().flat_map(|s| &s.actions);
             let node = acts.filter(|(_, a)| a.values().any(|a| a.op.as_ref() == Some(op))).map(|(n, _)| n).next();
             match answer {
-                Answer::Facts(json) => one(node, "sequence", Level::Debug, format!("answer: {json}")),
+                // What it led to is looked at, and told then.
+                Answer::Facts(_) => Vec::new(),
                 Answer::Failed(f) => {
-                    one(node, "sequence", Level::Warning, format!("{}: {}", f.kind.words(), f.message))
+                    one(node, "rolling", Level::Warning, format!("{}: {}", f.kind.words(), f.message))
                 }
             }
         }
@@ -132,20 +131,20 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             one(Some(node), "gate", level, format!("{title}: {said}"))
         }
         Event::ActionEnded { node, action, message } => {
-            one(Some(node), "sequence", Level::Info, format!("{}: {message}", action_title(before, action)))
+            one(Some(node), "rolling", Level::Info, format!("{}: {message}", action_title(before, action)))
         }
         Event::SequencePaused(halt) => {
             let node = before.sequence.as_ref().and_then(|s| s.node());
-            one(node, "sequence", Level::Warning, format!("paused, {}: {}", halt.reason, halt.why))
+            one(node, "rolling", Level::Warning, format!("paused, {}: {}", halt.reason, halt.why))
         }
         Event::SequenceAsked { wish } => {
             let said = match wish {
                 Wish::Pause => "to pause after the node in work",
                 Wish::Stop => "to end after the node in work",
             };
-            one(None, "sequence", Level::Info, who(said))
+            one(None, "rolling", Level::Info, who(said))
         }
-        Event::SequenceResumed => one(None, "sequence", Level::Info, who("goes on")),
+        Event::SequenceResumed => one(None, "rolling", Level::Info, who("goes on")),
         Event::SequenceEnded { ok, message } => {
             one(None, "sequence", if *ok { Level::Info } else { Level::Warning }, message.clone())
         }

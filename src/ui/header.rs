@@ -76,12 +76,18 @@ fn pieces(model: &Model, theme: &Theme) -> Vec<Piece> {
         ];
     };
     let none = Row::new;
+    let versions =
+        format!("{} {} {}", state.plan.target.from_version, theme.glyphs().arrow, state.plan.target.version);
     let mut out = vec![
         Piece { ways: vec![row(theme, &state.plan.cluster, Role::Cluster)], way: 0, worth: 9, right: false },
         Piece {
-            ways: vec![row(theme, &state.plan.runbook.short, Role::Muted), none()],
+            ways: vec![
+                row(theme, &state.plan.runbook.short, Role::Muted),
+                row(theme, versions, Role::Muted),
+                none(),
+            ],
             way: 0,
-            worth: 0,
+            worth: 2,
             right: false,
         },
         Piece { ways: vec![badge(state, theme), badge_short(state, theme)], way: 0, worth: 7, right: false },
@@ -139,7 +145,7 @@ fn rest(model: &Model, state: &State, theme: &Theme, took: Option<i64>) -> Vec<P
             row(theme, format!("{since} UTC"), Role::Muted),
             Row::new(),
         ];
-        out.push(Piece { ways, way: 0, worth: 2, right: true });
+        out.push(Piece { ways, way: 0, worth: 1, right: true });
     }
     out
 }

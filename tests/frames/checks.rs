@@ -35,7 +35,7 @@ fn an_operator_walks_the_matrix_and_acts_on_one_cell() {
     shows(&mut s, "✖ HCI-N4: fail, rule disabled");
     s.press("left left left left left");
     shows(&mut s, "✔ HCI-N1: pass, as expected");
-    s.press("right right right w").type_in("agreed, CHG-4711").press("enter enter tab enter");
+    s.press("right right right w").type_in("agreed, CHG-4711").press("enter enter enter");
     let waive = Command::Waive {
         key: key("firewall-remote-shutdown", "HCI-N4"),
         reason: "agreed, CHG-4711".into(),

@@ -94,7 +94,7 @@ fn to_do_nothing_is_what_enter_does_at_first() {
 #[test]
 fn an_operator_waives_a_blocker_with_a_reason() {
     let mut s = scenes::blocked();
-    s.press("j j j w").type_in("too short").press("enter enter tab enter");
+    s.press("j j j w").type_in("too short").press("enter enter enter");
     assert_eq!(commands(&mut s), []);
     shows(&mut s, "the reason needs 6 more characters");
     s.press("tab").type_in(", CHG-4711").press("enter backspace backspace").type_in("8").press("tab tab enter");

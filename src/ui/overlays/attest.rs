@@ -70,6 +70,11 @@ impl Attest {
                 None => Reply::Done(self.commands().into_iter().map(Decision::Command).collect()),
                 Some(_) => Reply::Stay,
             },
+            // What was typed is not lost by the key that ends a line.
+            (Some(Action::Accept), Focus::Note) if !self.note.value().trim().is_empty() => {
+                self.focus = Focus::Confirm;
+                Reply::Stay
+            }
             (Some(Action::NextField | Action::Accept), _) => {
                 self.go(true);
                 Reply::Stay

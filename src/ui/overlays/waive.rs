@@ -113,8 +113,13 @@ impl Waive {
             }
             Some(Action::Accept | Action::Yes) => match self.focus {
                 _ if action == Some(Action::Yes) => self.decide(model),
-                Focus::Reason | Focus::Hours => {
+                Focus::Reason => {
                     self.go(true);
+                    Reply::Stay
+                }
+                // What was typed is not lost by the key that ends a line.
+                Focus::Hours => {
+                    self.focus = Focus::Waive;
                     Reply::Stay
                 }
                 Focus::Cancel => Reply::Close,

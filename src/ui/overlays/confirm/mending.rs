@@ -48,7 +48,7 @@ pub fn all(state: &State, keys: &[VerdictKey], doc: &mut Doc) {
 /// What scripts change, by machine; true where something counts after a restart only.
 fn scripts(state: &State, keys: &[VerdictKey], doc: &mut Doc) -> bool {
     let theme = doc.theme;
-    let mut by_node: Vec<(NodeName, Vec<&Fix>)> = Vec::new();
+    let mut by_node: Vec<(NodeName, Vec<(&Fix, Vec<String>)>)> = Vec::new();
     for key in keys {
         let fix = state.plan.check(&key.check).and_then(|c| c.fix.as_ref()).filter(|f| f.script().is_some());
         let Some((fix, node)) = fix.zip(fix_node(state, key)) else { continue };
@@ -57,9 +57,14 @@ fn scripts(state: &State, keys: &[VerdictKey], doc: &mut Doc) -> bool {
             by_node.len() - 1
         });
         // Checks that share a fix share its run.
-        if !by_node[at].1.iter().any(|f| f.by == fix.by) {
-            by_node[at].1.push(fix);
-        }
+        let its = &mut by_node[at].1;
+        let place = its.iter().position(|(f, _)| f.by == fix.by).unwrap_or_else(|| {
+            its.push((fix, Vec::new()));
+            its.len() - 1
+        });
+        let expect = state.plan.check(&key.check).map_or("", |c| &c.expect);
+        let now = state.verdict_of(key).and_then(|v| v.value.observed.as_deref());
+        its[place].1.extend(now.map(|now| format!("now {now}; wanted: {expect}")));
     }
     if by_node.is_empty() {
         return false;
@@ -70,20 +75,23 @@ fn scripts(state: &State, keys: &[VerdictKey], doc: &mut Doc) -> bool {
     for (node, changes) in &by_node {
         doc.blank();
         doc.text(node.as_str(), Role::Strong);
-        for fix in changes {
+        for (fix, now) in changes {
             later |= fix.then.is_some();
             let mut row = Row::new();
             row.gap(2).add(format!("{} ", theme.glyphs().dot), theme.style(Role::Muted));
             let counts = if fix.then.is_some() { ", effective after a restart" } else { "" };
             row.add(format!("{}{counts}", fix.changes), theme.style(Role::Text));
             doc.row(row);
+            for line in now {
+                doc.text(&format!("    {line}"), Role::Muted);
+            }
             doc.text(&format!("    {}", fix.script().map_or("", |s| s)), Role::Muted);
             if let Some(person) = &fix.person {
                 doc.text(&format!("    {person}"), Role::Attention);
             }
         }
     }
-    for line in by_node.iter().flat_map(|(_, c)| c).flat_map(|f| &f.warning) {
+    for line in by_node.iter().flat_map(|(_, c)| c).flat_map(|(f, _)| &f.warning) {
         doc.blank();
         doc.text(line, Role::Attention);
     }
