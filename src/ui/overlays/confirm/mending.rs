@@ -45,10 +45,13 @@ pub fn all(state: &State, keys: &[VerdictKey], doc: &mut Doc) {
     end(doc, later && restarts.is_none());
 }
 
+/// A fix, and for every check that it mends what is now and what is wanted.
+type Change<'a> = (&'a Fix, Vec<String>);
+
 /// What scripts change, by machine; true where something counts after a restart only.
 fn scripts(state: &State, keys: &[VerdictKey], doc: &mut Doc) -> bool {
     let theme = doc.theme;
-    let mut by_node: Vec<(NodeName, Vec<(&Fix, Vec<String>)>)> = Vec::new();
+    let mut by_node: Vec<(NodeName, Vec<Change>)> = Vec::new();
     for key in keys {
         let fix = state.plan.check(&key.check).and_then(|c| c.fix.as_ref()).filter(|f| f.script().is_some());
         let Some((fix, node)) = fix.zip(fix_node(state, key)) else { continue };
