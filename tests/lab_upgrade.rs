@@ -54,7 +54,7 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
     t.shows("reading again: Restarted after the registry change, by");
     t.wait_for(minutes(30.0), "the retry", |t| t.text().contains("BLOCKED   1 to fix"));
     t.press("F");
-    t.shows("Rolling restart, by itself: HCI-N3");
+    t.shows("Rolling restart: HCI-N3");
     t.press("y");
     t.wait_for(minutes(30.0), "the restart", |t| t.text().contains("RESTARTING"));
     t.wait_for(minutes(180.0), "the end of it", |t| t.text().contains("READY"));
