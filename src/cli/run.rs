@@ -130,7 +130,13 @@ fn open(cluster: &ClusterFolder, plan: &Arc<Plan>, new: bool) -> Result<Opened, 
         exit
     };
     for path in cluster.runs().iter().take(LOOKED_AT) {
-        match found(path).map_err(|(why, exit)| said(why, exit))? {
+        let found = match found(path) {
+            Ok(found) => found,
+            // Whoever begins anew has seen what is wrong with it.
+            Err(_) if new => break,
+            Err((why, exit)) => return Err(said(why, exit)),
+        };
+        match found {
             Found::Looked => {}
             Found::Over => break,
             Found::Unfinished(opened) if new => {
