@@ -145,6 +145,12 @@ impl SequenceRun {
         self.actions.get(node)?.get(action)
     }
 
+    /// The action that an operation is of, and its node.
+    pub fn of_operation(&self, op: &OpId) -> Option<(&NodeName, &ActionRun)> {
+        let all = self.actions.iter().flat_map(|(node, known)| known.values().map(move |a| (node, a)));
+        all.into_iter().find(|(_, a)| a.op.as_ref() == Some(op))
+    }
+
     /// It has not ended.
     pub fn is_open(&self) -> bool {
         self.ended.is_none()

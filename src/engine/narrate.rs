@@ -107,8 +107,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             one(Some(node), "rolling", Level::Info, format!("{}{again}", action_title(before, action)))
         }
         Event::ActionAnswered { op, answer, .. } => {
-            let acts = before.sequence.iter().flat_map(|s| &s.actions);
-            let node = acts.filter(|(_, a)| a.values().any(|a| a.op.as_ref() == Some(op))).map(|(n, _)| n).next();
+            let node = before.sequence.as_ref().and_then(|s| s.of_operation(op)).map(|(node, _)| node);
             match answer {
                 // What it led to is looked at, and told then.
                 Answer::Facts(_) => Vec::new(),

@@ -25,10 +25,7 @@ impl RunFolder {
     /// # Errors
     /// It cannot be made, or another engine holds it.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let builder = private();
         for sub in ["journal", "logs", "evidence"] {
             builder.create(path.join(sub))?;
         }
@@ -95,11 +92,7 @@ impl ClusterFolder {
     /// # Errors
     /// It cannot be made, or another engine holds it.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(path)?;
+        private().create(path)?;
         Ok(Self { path: path.to_owned(), _lock: locked(path)? })
     }
 
@@ -115,6 +108,15 @@ impl ClusterFolder {
         runs.sort_unstable_by(|a, b| b.cmp(a));
         runs
     }
+}
+
+/// Makes folders, with those above them, that only their owner reads.
+fn private() -> std::fs::DirBuilder {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
 }
 
 /// Locks the file `lock` of a folder, without waiting.

@@ -30,7 +30,7 @@ impl Decider {
                     Some(node) => vec![node.clone()],
                     None => self.state.plan.nodes.clone(),
                 };
-                self.start_sequence(turn, actor, sequence, nodes, now);
+                self.emit(turn, actor, Event::SequenceStarted { sequence, nodes }, now);
             }
             None => return Err(Refusal("there is no automatic fix".into())),
         }
@@ -49,19 +49,8 @@ impl Decider {
             }
         }
         if let Some((sequence, nodes)) = restarts {
-            self.start_sequence(turn, actor, sequence, nodes, now);
+            self.emit(turn, actor, Event::SequenceStarted { sequence, nodes }, now);
         }
-    }
-
-    fn start_sequence(
-        &mut self,
-        turn: &mut Turn,
-        actor: &str,
-        sequence: String,
-        nodes: Vec<NodeName>,
-        now: Timestamp,
-    ) {
-        self.emit(turn, actor, Event::SequenceStarted { sequence, nodes }, now);
     }
 
     fn run_fix(

@@ -429,15 +429,8 @@ impl Decider {
         if self.state.fixes.contains_key(&op) {
             return self.fix_ended(turn, op, took_ms, answer, now);
         }
-        if self
-            .state
-            .sequence
-            .iter()
-            .flat_map(|s| s.actions.values())
-            .flat_map(|a| a.values())
-            .any(|a| a.op.as_ref() == Some(&op))
-        {
-            return self.action_answered(turn, op, took_ms, answer, now);
+        if self.state.sequence.as_ref().is_some_and(|s| s.of_operation(&op).is_some()) {
+            return self.emit(turn, ENGINE, Event::ActionAnswered { op, took_ms, answer }, now);
         }
         let commit = self.state.run.iter().flat_map(|r| &r.commits).find_map(|(step, c)| match c {
             CommitState::Intended { op: o, .. } if *o == op => Some(step.clone()),

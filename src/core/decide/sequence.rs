@@ -10,7 +10,7 @@ use super::{Decider, Effect, Turn, after, seconds};
 use crate::core::apply::restarted;
 use crate::core::command::{before_keys, plural};
 use crate::core::event::{Answer, ENGINE, Event, FailureKind, ProofItem, ReadKey};
-use crate::core::name::{NodeName, OpId};
+use crate::core::name::NodeName;
 use crate::core::plan::{Place, Probe, Proof};
 use crate::core::run::PauseReason;
 use crate::core::sequence::{Action, ActionKind, ActionRun, Halt, Sequence, SequenceRun, Wish};
@@ -145,11 +145,10 @@ impl Decider {
             Some(probe) => self.probed(at, probe, now),
             None => self.has_restarted(at, now),
         };
-        match (&at.known.op, &at.known.answer) {
-            (_, Some(Answer::Failed(f))) if matches!(f.kind, FailureKind::Threw | FailureKind::NotSent) => {
-                return self.halt(turn, PauseReason::NeedsDecision, f.message.clone(), now);
-            }
-            _ => {}
+        if let Some(Answer::Failed(f)) = &at.known.answer
+            && matches!(f.kind, FailureKind::Threw | FailureKind::NotSent)
+        {
+            return self.halt(turn, PauseReason::NeedsDecision, f.message.clone(), now);
         }
         match found {
             Some(Ok(Found::Done(message))) => return self.action_ended(turn, at, message, now),
@@ -210,18 +209,6 @@ impl Decider {
         } else {
             self.emit(turn, actor, Event::SequenceAsked { wish: Wish::Stop }, now);
         }
-    }
-
-    /// What became of an action that was sent.
-    pub(super) fn action_answered(
-        &mut self,
-        turn: &mut Turn,
-        op: OpId,
-        took_ms: u64,
-        answer: Answer,
-        now: Timestamp,
-    ) {
-        self.emit(turn, ENGINE, Event::ActionAnswered { op, took_ms, answer }, now);
     }
 
     fn action_ended(&mut self, turn: &mut Turn, at: &Turned, message: String, now: Timestamp) {
