@@ -12,6 +12,12 @@ impl Model {
         if self.note.take().is_some() {
             self.dirty = true;
         }
+        // Escape and the next key arrive as one over a slow link, and no terminal tells that from Alt.
+        if key.alt && self.keymap.action(key, &self.scopes()).is_none() {
+            let mut asks = self.key(Key::plain(Code::Esc));
+            asks.extend(self.key(Key { alt: false, ..key }));
+            return asks;
+        }
         // Drawing anew and going to the background work everywhere, whatever one is typing.
         if let Some(action @ (Action::Redraw | Action::Suspend)) = self.keymap.action(key, &[Scope::Global]) {
             return self.act(action);

@@ -433,3 +433,14 @@ fn the_window_says_where_the_run_stands() {
     s.tick("11:06:00");
     assert_eq!(s.model.outside().urgent, late, "one sound, not one a minute");
 }
+
+#[test]
+fn an_operator_whose_link_joins_escape_and_the_next_key_loses_neither() {
+    let mut s = scenes::blocked();
+    s.press("2 / r e f s enter");
+    shows(&mut s, "\"refs\"");
+    // Escape ends the filter, `c` checks.
+    s.press("alt-c");
+    assert_eq!(commands(&mut s), [Command::CheckAll]);
+    assert!(!screen(&mut s).contains("\"refs\""), "{}", screen(&mut s));
+}
