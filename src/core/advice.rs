@@ -225,6 +225,7 @@ fn ready(state: &State, now: Timestamp) -> Advice {
     let version = &state.plan.target.version;
     let (left, done) = to_upgrade(state);
     let does = match (left.len(), done.len()) {
+        (n, _) if state.plan.rehearses() => format!("{first}starts the rehearsal: {} restart", plural(n, "node")),
         (0, _) => format!("{first}goes on with the proof: every node is at {version} already"),
         (n, 0) => format!("{first}starts the upgrade of {} to {version}", plural(n, "node")),
         (n, d) => {
@@ -285,6 +286,7 @@ fn running(state: &State, now: Timestamp) -> Advice {
 fn about(usual: &Usual) -> String {
     match usual {
         Usual::Sibling(node, s) => format!("{} ({node})", duration(*s as i64)),
+        Usual::Earlier(l) => format!("{} ({})", duration(l.usual as i64), l.source()),
         Usual::Plan(s) => format!("~{}", duration(*s as i64)),
     }
 }

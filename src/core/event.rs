@@ -159,6 +159,9 @@ pub struct Sealed {
     pub runbook: String,
     pub cluster: String,
     pub nodes: Vec<NodeName>,
+    /// Nothing is upgraded by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
 }
 
 /// Which engine writes.

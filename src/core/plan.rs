@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::log::LogFormat;
 use super::name::NodeName;
+use super::pace::Learned;
 use super::sequence::Sequence;
 
 /// Everything a run needs to know, resolved and frozen.
@@ -32,6 +33,9 @@ pub struct Plan {
     pub sequences: Vec<Sequence>,
     pub scripts: BTreeMap<ScriptId, Script>,
     pub stages: BTreeMap<Stage, StageBudget>,
+    /// What stages took in earlier runs of this cluster, when the plan was sealed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub learned: BTreeMap<Stage, Learned>,
 }
 
 impl Plan {
@@ -71,7 +75,7 @@ impl Plan {
 pub struct RunbookInfo {
     pub id: String,
     pub title: String,
-    /// A few words for the header, such as "22H2 → 23H2 by PowerShell".
+    /// A few words for the header, such as "22H2 → 23H2 by PowerShell"; a runbook has `{from}` and `{to}` there.
     pub short: String,
     /// The document that it follows.
     pub source: String,

@@ -32,12 +32,10 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::EngineStarted(e) => {
             one(None, "run", Level::Info, format!("nodelift {} on {} as {}", e.version, e.host, e.user))
         }
-        Event::PlanSealed(s) => one(
-            None,
-            "run",
-            Level::Info,
-            format!("plan sealed: {}, {} nodes, {}", s.runbook, s.nodes.len(), short(&s.plan_sha256)),
-        ),
+        Event::PlanSealed(s) => one(None, "run", Level::Info, {
+            let what = if s.rehearsal { "plan of a rehearsal" } else { "plan" };
+            format!("{what} sealed: {}, {} nodes, {}", s.runbook, s.nodes.len(), short(&s.plan_sha256))
+        }),
         Event::ConnectionChanged { node, connection } => match connection {
             Connection::Ready(h) => one(
                 Some(node),

@@ -275,6 +275,9 @@ fn labels(model: &Model, theme: &Theme) -> Vec<Row> {
     } else if m.scale != 1.0 {
         out.push(format!("LAB {times}{}", speed(m.scale)));
     }
+    if model.state.as_ref().is_some_and(|s| s.plan.rehearses()) {
+        out.push("REHEARSAL".into());
+    }
     if m.read_only && m.replay.is_none() {
         out.push("READ-ONLY".into());
     }

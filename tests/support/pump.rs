@@ -44,6 +44,11 @@ const SCALE: f64 = 1.0;
 
 impl Pump {
     pub fn new(world: Json, change: impl FnOnce(&mut Json)) -> Self {
+        Self::on(world, change, |_| {})
+    }
+
+    /// The same, where something else than the runbook's own target and settings is wanted.
+    pub fn on(world: Json, change: impl FnOnce(&mut Json), want: impl FnOnce(&mut Place)) -> Self {
         let runbook = Library::new(None).load("azure-local-powershell").unwrap_or_else(|e| panic!("{e}"));
         let mut answers = Answers::embedded().expect("embedded answers");
         for (path, answer) in &runbook.answers {
@@ -60,13 +65,14 @@ impl Pump {
             let outside = |k: &&String| w.machine(k)["role"] == "coordinator";
             (w.nodes(), w.machines().iter().find(outside).cloned())
         });
-        let place = Place {
+        let mut place = Place {
             cluster: site.look(|w| w.top("cluster")["name"].as_str().unwrap_or_default().to_owned()),
             nodes: nodes.iter().map(|n| NodeName::new(n)).collect(),
             coordinator: coordinator.map(|c| NodeName::new(&c)),
             settings: [("task_account".to_owned(), json!("CORP\\upgradeadmin"))].into(),
             ..Place::default()
         };
+        want(&mut place);
         let plan = Arc::new(runbook.plan(&place).expect("a plan"));
         let own = |n: &str| Arc::new(SimHost::new(&site, n).expect("there"));
         let host = |n: &NodeName| -> Arc<dyn Host> {
@@ -83,6 +89,13 @@ impl Pump {
         let pump = Self { decider, plan, site, events, hosts, start, origin, inbox, outbox, asked: 0 };
         pump.watch();
         pump
+    }
+
+    /// Another plan than the one it was made with, before anything has happened.
+    pub fn seal(&mut self, plan: Plan) {
+        assert!(self.events.is_empty(), "only before anything has happened");
+        self.plan = Arc::new(plan);
+        self.decider = Decider::new(State::new(self.plan.clone()), RUN);
     }
 
     /// Hears of every connection, as it is and as it changes.

@@ -117,6 +117,13 @@ fn write_unit(model: &Model, state: &State, unit: &Unit, doc: &mut Doc) {
         let limit = state.plan.stages.get(&now.stage).map_or(0, |b| b.limit);
         let how = match usual(state, now.stage) {
             Usual::Sibling(n, s) => format!("{} on {n} in this run", duration(s as i64)),
+            Usual::Earlier(l) => format!(
+                "{} in {} ({} to {})",
+                duration(l.usual as i64),
+                l.source(),
+                duration(l.least as i64),
+                duration(l.most as i64)
+            ),
             Usual::Plan(s) => format!("{} by the runbook", duration(s as i64)),
         };
         let limit =

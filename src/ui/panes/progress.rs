@@ -279,6 +279,7 @@ fn why(theme: &Theme, state: &State, unit: &Unit, with_usual: bool) -> Line<'sta
         let limit = state.plan.stages.get(&p.stage).map_or(0, |b| b.limit);
         let usual = match usual(state, p.stage) {
             Usual::Sibling(node, s) => format!(".  Usually {} ({node})", duration(s as i64)),
+            Usual::Earlier(l) => format!(".  Usually {} ({})", duration(l.usual as i64), l.source()),
             Usual::Plan(s) if s > 0 => format!(".  Usually ~{}", duration(s as i64)),
             Usual::Plan(_) => String::new(),
         };
