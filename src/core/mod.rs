@@ -15,6 +15,7 @@ pub mod narrow;
 pub mod pace;
 pub mod plan;
 pub mod rehearsal;
+pub mod revision;
 pub mod run;
 pub mod sequence;
 pub mod standing;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
@@ -16,8 +17,8 @@ use super::schema::{
 use super::{LARGEST_SCRIPT, Runbook};
 use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
 use crate::core::plan::{
-    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, LogFrom, LogSource, Place, Probe, Proof, RunbookInfo,
-    SECRETS, Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
+    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, LogFrom, LogSource, Moment, Place, Probe, Proof,
+    RunbookInfo, SECRETS, Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
 };
 use crate::core::sequence::Sequence;
 
@@ -336,6 +337,23 @@ impl Loader<'_> {
         if let Some(fail) = t.fail.as_ref().filter(|_| t.attest.is_none()) {
             self.say(at, fail, "`fail` stands beside `attest` only: `pass` says enough".into(), None);
         }
+        if t.moment == Moment::Returning && t.scope != Scope::EachNode {
+            let help = "scope = \"each-node\": it is judged on each node as it returns".to_owned();
+            self.say(at, &t.id, "what is looked at on a node that returns is about that node".into(), Some(help));
+        }
+        let fix = t.fix.as_ref();
+        if let Some(by_itself) = fix.and_then(|f| f.by_itself.as_ref()).filter(|_| t.moment != Moment::Returning) {
+            let help = "moment = \"returning\"; before the run a person decides".to_owned();
+            self.say(at, by_itself, "only what a returning node lost is mended by itself".into(), Some(help));
+        }
+        if let Some(f) = fix.filter(|f| t.moment == Moment::Returning && f.script.is_none()) {
+            self.say(
+                at,
+                &f.changes,
+                "a node that returns is mended by a script: the driver moves it".into(),
+                None,
+            );
+        }
         for word in &t.facts {
             let place = known.group(word.get_ref()).map(|g| g.on);
             if t.scope == Scope::Coordinator && place == Some(Place::EachNode) {
@@ -384,7 +402,7 @@ impl Loader<'_> {
             lacks("its `safe_point`: where it can be left without harm");
         }
         let changes = matches!(t.class, Class::Once | Class::Irreversible | Class::Write);
-        if changes && t.kind != StepKind::Delegate && t.probe.is_none() {
+        if changes && !t.kind.moves_nodes() && t.probe.is_none() {
             lacks("a `probe`: how to tell whether it already happened");
         }
         match t.kind {
@@ -398,6 +416,7 @@ impl Loader<'_> {
             StepKind::Verify if t.class != Class::Read => lacks("`class = \"read\"`: it only looks"),
             _ => {}
         }
+        let only = self.only(at, t);
         let script = match &t.script {
             Some(w) => Some(self.script(at, w, &t.args, t.timeout)?),
             None => None,
@@ -408,6 +427,7 @@ impl Loader<'_> {
             id: t.id.get_ref().clone(),
             title: t.title.clone(),
             kind: t.kind,
+            only,
             class: t.class,
             on: t.on,
             script,
@@ -420,6 +440,18 @@ impl Loader<'_> {
             warning: t.warning.clone(),
             proof,
         })
+    }
+
+    /// The settings that a step exists with: each is one of the runbook's.
+    fn only(&mut self, at: &At, t: &StepTable) -> BTreeMap<String, Json> {
+        for word in t.only.keys().filter(|w| !self.settings.contains(w.get_ref())) {
+            let help = suggest(word.get_ref(), self.settings.iter().map(String::as_str).collect::<Vec<_>>());
+            self.wrong.push(
+                Diagnostic::new(&at.source, word.span(), format!("there is no setting `{}`", word.get_ref()))
+                    .help(help),
+            );
+        }
+        t.only.iter().map(|(w, value)| (w.get_ref().clone(), value.clone())).collect()
     }
 
     pub(super) fn probe(&mut self, at: &At, known: &Known, t: &ProbeTable) -> Probe {

@@ -36,6 +36,7 @@ pub struct Runbook {
     pub settings: BTreeMap<String, Json>,
     pub facts: Vec<FactGroup>,
     pub checks: Vec<Check>,
+    /// Every step, whatever the settings.
     pub steps: Vec<Step>,
     pub driver: Driver,
     pub logs: Vec<LogSource>,
@@ -86,7 +87,7 @@ impl Runbook {
         }
         let mut runbook = self.info.clone();
         runbook.short = runbook.short.replace("{from}", &target.from_version).replace("{to}", &target.version);
-        Ok(Plan {
+        let plan = Plan {
             runbook,
             cluster: site.cluster.clone(),
             nodes: site.nodes.clone(),
@@ -96,13 +97,15 @@ impl Runbook {
             facts: self.facts.clone(),
             checks: self.checks.clone(),
             steps,
+            left_out: Vec::new(),
             driver: self.driver.clone(),
             logs: self.logs.clone(),
             sequences: self.sequences.clone(),
             scripts: self.scripts.clone(),
             stages,
             learned: BTreeMap::new(),
-        })
+        };
+        Ok(plan.with(&BTreeMap::new()))
     }
 }
 

@@ -171,6 +171,8 @@ pub struct FixTable {
     /// What a person should know before they agree.
     #[serde(default)]
     pub warning: Vec<String>,
+    /// Done without a question: only for a node that returns.
+    pub by_itself: Option<Spanned<bool>>,
     pub timeout: Option<u64>,
 }
 
@@ -223,6 +225,9 @@ pub struct StepTable {
     pub id: Word,
     pub title: String,
     pub kind: StepKind,
+    /// It exists only while these settings have these values.
+    #[serde(default)]
+    pub only: BTreeMap<Word, Json>,
     pub class: Class,
     pub on: Place,
     pub script: Option<Word>,

@@ -216,6 +216,9 @@ impl Decider {
         let fresh = self.fresh_at(&storage_key).is_some_and(|at| at > cluster.at);
         match &self.state.storage {
             Some(s) if fresh && s.value.in_sync() => {
+                if let Some(what) = self.returning_open(node) {
+                    return (UnitState::Resyncing, what);
+                }
                 let restarted = if plan.rehearses() { "restarted, still " } else { "" };
                 (UnitState::Done, format!("{restarted}build {}, Up, storage in sync", host.build))
             }
