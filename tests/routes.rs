@@ -3,14 +3,17 @@
 #[path = "support/pump.rs"]
 mod pump;
 
+use nodelift::core::advice::advice;
 use nodelift::core::command::Command;
 use nodelift::core::event::Event;
 use nodelift::core::name::NodeName;
 use nodelift::core::pace;
 use nodelift::core::plan::{Plan, Stage, StepKind};
+use nodelift::core::progress;
 use nodelift::core::run::{Phase, RunVerdict, UnitState};
 use nodelift::core::state::State;
 use nodelift::core::summary::{Usual, eta, usual};
+use nodelift::core::survival::survival;
 use pump::{Pump, world};
 use serde_json::{Value as Json, json};
 
@@ -182,4 +185,86 @@ async fn what_a_rehearsal_took_is_what_the_run_expects() {
     p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
     // What this run saw itself counts more.
     assert!(matches!(usual(p.state(), Stage::Restarting), Usual::Sibling(..)));
+}
+
+/// Stalls of a run: the node, and what went quiet; nothing = it moves again.
+fn stalls(p: &Pump) -> Vec<(String, Vec<String>)> {
+    let quiet = |e: &nodelift::core::event::Stamped| match &e.event {
+        Event::UnitStalled { node, quiet } => {
+            Some((node.to_string(), quiet.iter().map(|q| q.source.clone()).collect()))
+        }
+        _ => None,
+    };
+    p.events.iter().filter_map(quiet).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn real_measures_are_seen_and_an_ordinary_run_never_stalls() {
+    let mut p = Pump::new(world("ready"), |_| {});
+    p.start().await;
+    let n1 = NodeName::new("HCI-N1");
+    let percent = |s: &State| s.unit(&n1).and_then(progress::percent);
+    p.until("a percent", |s| percent(s).is_some_and(|p| p > 10)).await;
+    let here = percent(p.state()).expect("a percent");
+    assert_eq!(p.state().unit(&n1).map(|u| u.state), Some(UnitState::Executing));
+    p.until("more of it", |s| percent(s).is_none_or(|p| p > here)).await;
+    assert!(percent(p.state()).is_some_and(|p| p > here), "it goes up");
+    p.until("the restart", |s| s.unit(&n1).is_some_and(|u| u.state == UnitState::Offline)).await;
+    assert_eq!(percent(p.state()), None, "nothing says how far a dark node has come");
+    p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
+    let roles = |e: &nodelift::core::event::Stamped| {
+        matches!(e.event, Event::UnitProgressed { measure: progress::Measure::RolesLeft(_), .. })
+    };
+    assert!(p.events.iter().any(roles), "roles are counted while a node is drained");
+    assert_eq!(stalls(&p), [], "dark, resyncing or slow is no stall");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_where_nothing_moves_is_flagged_by_its_quiet_sources_and_only_watched() {
+    let hangs = json!([{"on": "drain", "machine": "HCI-N1", "times": 1, "do": {"hang": true}}]);
+    let mut p = Pump::new(world("ready"), |w| w["faults"] = hangs);
+    p.start().await;
+    let n1 = NodeName::new("HCI-N1");
+    let stalled = |s: &State| s.unit(&n1).is_some_and(|u| u.progress.stalled.is_some());
+    p.until("the stall", stalled).await;
+    let unit = p.state().unit(&n1).expect("a unit");
+    assert_eq!(unit.state, UnitState::Draining, "{}", unit.why);
+    let all = stalls(&p);
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert!(
+        all[0].1.iter().any(|s| s == "roles left") && all[0].1.iter().any(|s| s.ends_with("status")),
+        "{all:?}"
+    );
+    let quiet = &unit.progress.stalled.as_ref().expect("stalled").value;
+    let silent = p.now().duration_since(quiet[0].since).as_secs();
+    assert!((1200..1300).contains(&silent), "{silent} s: as long as the runbook allows");
+    // The screen says so, and that nothing was done about it.
+    let said = advice(p.state(), p.now()).text;
+    assert!(
+        said.starts_with("HCI-N1 draining: nothing has changed for 20m (")
+            && said.ends_with("Nothing was stopped."),
+        "{said}"
+    );
+    assert_eq!(p.state().phase, Phase::Running);
+    let stops = |e: &nodelift::core::event::Stamped| {
+        matches!(e.event, Event::PauseRequested { .. } | Event::StopIntended { .. })
+    };
+    assert!(!p.events.iter().any(stops));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_survives_is_told_from_votes_and_copies() {
+    // Two nodes and a witness: while one is in work, nothing else may fail; with four and three copies one more may.
+    for (name, votes, copies) in [("two-node", 0, 0), ("ready", 1, 1)] {
+        let mut p = Pump::new(world(name), |w| {
+            for m in w["machines"].as_object_mut().expect("machines").values_mut() {
+                m["reboot_pending"] = json!({"cbs": false, "wu": false, "rename": false});
+            }
+        });
+        p.start().await;
+        p.until("a node in work", |s| survival(s).is_some()).await;
+        let s = survival(p.state()).expect("a node in work");
+        assert_eq!((s.votes, s.copies), (Some(votes), Some(copies)), "{name}: {s:?}");
+        assert_eq!(s.another_may_fail(), votes > 0 && copies > 0);
+    }
 }

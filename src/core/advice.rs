@@ -272,8 +272,24 @@ fn running(state: &State, now: Timestamp) -> Advice {
     let stage = unit.state.stage();
     let since = unit.track.last().map_or(0, |p| now.duration_since(p.from).as_secs());
     let usually = usual(state, stage);
+    if let Some(stalled) = &unit.progress.stalled {
+        let last = stalled.value.first().map_or(stalled.at, |q| q.since);
+        let sources: Vec<&str> = stalled.value.iter().map(|q| q.source.as_str()).collect();
+        let text = format!(
+            "{node} {}: nothing has changed for {} ({}). Nothing was stopped.",
+            unit.state.word(),
+            duration(now.duration_since(last).as_secs()),
+            sources.join(", ")
+        );
+        return say(text).press(Suggest::Details, "shows what is known").urgent();
+    }
     if overdue(state, unit, now) {
-        let text = format!("{node} {}: {} already, usually {}.", stage.word(), duration(since), about(&usually));
+        let text = format!(
+            "{node} {}: {} already, usually {}. It needs a decision; nothing was stopped.",
+            stage.word(),
+            duration(since),
+            about(&usually)
+        );
         return say(text).press(Suggest::Details, "shows what is known").urgent();
     }
     if stage == Stage::Resync {

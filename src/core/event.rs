@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::connection::Connection;
 use super::name::{NodeName, OpId};
+use super::progress::{Measure, Quiet};
 use super::run::{Phase, RunVerdict, UnitState};
 use super::sequence::{Halt, Wish};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
@@ -261,6 +262,11 @@ pub enum Event {
     ReportSeen { report: DriverReport },
     #[serde(rename = "unit.state")]
     UnitChanged { node: NodeName, to: UnitState, why: String },
+    #[serde(rename = "unit.progress")]
+    UnitProgressed { node: NodeName, measure: Measure },
+    /// Nothing has changed on a node in work for too long, with what went quiet; or, with nothing, something has again.
+    #[serde(rename = "unit.stall")]
+    UnitStalled { node: NodeName, quiet: Vec<Quiet> },
 
     #[serde(rename = "pause.request")]
     PauseRequested { op: OpId },
@@ -304,7 +310,9 @@ impl Event {
     pub fn durability(&self) -> Durability {
         use Event::*;
         match self {
-            FactsAsked { .. } | StorageSampled { .. } | ProofAsked { .. } => Durability::BestEffort,
+            FactsAsked { .. } | StorageSampled { .. } | UnitProgressed { .. } | ProofAsked { .. } => {
+                Durability::BestEffort
+            }
             ConnectionChanged { .. }
             | FactsRead { .. }
             | PersonAwaited { .. }
@@ -317,6 +325,7 @@ impl Event {
             | DriverSeen { .. }
             | ReportSeen { .. }
             | UnitChanged { .. }
+            | UnitStalled { .. }
             | OpSeen { .. }
             | GateSeen { .. }
             | StartAsked
@@ -358,6 +367,7 @@ impl Event {
         match self {
             ConnectionChanged { node, .. } | HostSeen { node, .. } | UnitChanged { node, .. } => Some(node),
             PersonAwaited { node, .. } => Some(node),
+            UnitProgressed { node, .. } | UnitStalled { node, .. } => Some(node),
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
             ActionIntended { node, .. } | GateSeen { node, .. } | ActionEnded { node, .. } => Some(node),
             FactsAsked { key, .. } | FactsRead { key, .. } => key.node.as_ref(),

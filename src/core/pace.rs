@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Stage;
 use super::state::{State, Unit};
+use super::summary::{Usual, duration, usual};
 
 /// What a stage took on the nodes of one earlier run of this cluster, in seconds. Sealed into the plan of the next one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,22 @@ pub fn learned(state: &State) -> BTreeMap<Stage, Learned> {
 pub fn complete(known: &mut BTreeMap<Stage, Learned>, older: BTreeMap<Stage, Learned>) {
     for (stage, learned) in older {
         known.entry(stage).or_insert(learned);
+    }
+}
+
+/// Where those that went before were after as long in the dark: for a node that says nothing itself.
+pub fn placed(state: &State, unit: &Unit, now: Timestamp) -> Option<String> {
+    let here = unit.track.last().filter(|p| p.to.is_none() && p.stage == Stage::Restarting)?;
+    let passed = now.duration_since(here.from).as_secs().max(0) as u64;
+    let about = |s: u64| duration(s as i64);
+    match usual(state, Stage::Restarting) {
+        Usual::Sibling(node, s) if passed <= s => Some(format!("{node} was dark for {} here", about(s))),
+        Usual::Sibling(node, s) => Some(format!("{node} was back after {}", about(s))),
+        Usual::Earlier(l) if passed <= l.most => {
+            Some(format!("{}: dark for {} to {}", l.source(), about(l.least), about(l.most)))
+        }
+        Usual::Earlier(l) => Some(format!("{}: back after {} at most", l.source(), about(l.most))),
+        Usual::Plan(_) => None,
     }
 }
 

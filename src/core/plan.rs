@@ -403,6 +403,12 @@ pub struct Driver {
     pub host: String,
     /// Fact group with the storage gate (`view::StorageView`).
     pub storage: String,
+    /// Fact group with the roles and where they are (`view::RolesView`), read while a node is drained.
+    #[serde(default)]
+    pub roles: Option<String>,
+    /// Fact group with votes and witness (`survival::QuorumView`).
+    #[serde(default)]
+    pub quorum: Option<String>,
     /// Script that asks the run to end after the node in work.
     pub stop: ScriptId,
     /// The driver's words for what a node is doing → stage.
@@ -466,6 +472,9 @@ pub struct StageBudget {
     pub expected: u64,
     /// After this much a person should look. Nothing is killed.
     pub limit: u64,
+    /// Without a change in any source of progress for so long, it is flagged as stalled; 0 = never.
+    #[serde(default)]
+    pub stall: u64,
 }
 
 /// A log on a node that is shown live.
@@ -486,7 +495,13 @@ pub enum LogFrom {
     /// It answers `{ lines: [{ at, level, text }], next }`; gets `after`, the `next` of the last answer.
     Script(ScriptId),
     /// A file on the machine, followed by its offset.
-    File { path: String, format: LogFormat },
+    File {
+        path: String,
+        format: LogFormat,
+        /// What stands before a number that says how far Setup has come, in hundredths.
+        #[serde(default)]
+        percent: Option<String>,
+    },
 }
 
 /// Arguments that a script may ask for beside the settings of its runbook.

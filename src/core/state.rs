@@ -10,6 +10,7 @@ use super::connection::Connection;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
 use super::name::{NodeName, OpId};
 use super::plan::{Plan, Scope, Severity, Stage};
+use super::progress::Progress;
 use super::run::{Phase, RunVerdict, UnitState};
 use super::sequence::{Sequence, SequenceRun};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
@@ -181,6 +182,7 @@ pub struct Unit {
     pub track: Vec<Passage>,
     /// Starts of the system seen since the baseline.
     pub boots: u32,
+    pub progress: Progress,
 }
 
 /// Time spent in one stage.

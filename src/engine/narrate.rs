@@ -5,6 +5,7 @@ use crate::core::connection::Connection;
 use crate::core::event::{Answer, Event, Outcome, Stamped, Waiting};
 use crate::core::log::{AWAITS, Level, LogLine};
 use crate::core::name::NodeName;
+use crate::core::progress::Quiet;
 use crate::core::run::UnitState;
 use crate::core::sequence::Wish;
 use crate::core::state::State;
@@ -234,6 +235,14 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             };
             one(Some(node), "run", level, format!("{}: {why}", to.word()))
         }
+        Event::UnitStalled { node, quiet } if quiet.is_empty() => {
+            one(Some(node), "run", Level::Info, "something moves again".into())
+        }
+        Event::UnitStalled { node, quiet } => {
+            let since = |q: &Quiet| format!("{} since {}", q.source, q.since.strftime("%H:%M:%S"));
+            let all: Vec<String> = quiet.iter().map(since).collect();
+            one(Some(node), "run", Level::Warning, format!("nothing changes: {}", all.join(", ")))
+        }
         Event::PauseRequested { .. } => one(None, "run", Level::Info, who("pause asked for")),
         Event::StopIntended { .. } => one(None, "run", Level::Warning, who("stop asked for")),
         Event::DriverStopAnswered { answer: Answer::Failed(f), .. } => {
@@ -260,6 +269,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         }
         Event::FactsAsked { .. }
         | Event::StorageSampled { .. }
+        | Event::UnitProgressed { .. }
         | Event::ProofAsked { .. }
         | Event::DriverStopAnswered { .. } => Vec::new(),
     }

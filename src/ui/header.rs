@@ -256,7 +256,9 @@ fn attention(state: &State, model: &Model) -> usize {
             cut_off.iter().any(|(m, _)| m == n)
                 || lost.iter().any(|k| k.node.as_ref() == Some(n))
                 || state.unit(n).is_some_and(|u| {
-                    u.state.is_bad() || (!over && crate::core::summary::overdue(state, u, model.now))
+                    let late =
+                        || u.progress.stalled.is_some() || crate::core::summary::overdue(state, u, model.now);
+                    u.state.is_bad() || (!over && late())
                 })
         })
         .count()

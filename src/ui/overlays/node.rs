@@ -6,7 +6,9 @@ use super::page;
 use crate::core::connection::{Connection, TroubleKind};
 use crate::core::event::Answer;
 use crate::core::name::NodeName;
+use crate::core::pace::placed;
 use crate::core::plan::{Moment, Stage};
+use crate::core::progress::measured;
 use crate::core::standing::standing;
 use crate::core::state::{Machine, State, Unit};
 use crate::core::summary::{Usual, duration, spent, usual};
@@ -130,6 +132,15 @@ fn write_unit(model: &Model, state: &State, unit: &Unit, doc: &mut Doc) {
         let limit =
             if limit > 0 { format!("; look closer after {}", duration(limit as i64)) } else { String::new() };
         doc.field("Usual", &format!("{how}{limit}"), Role::Text);
+    }
+    if let Some(measure) = measured(unit) {
+        doc.field("Measured", &measure, Role::Text);
+    }
+    if let Some(placed) = placed(state, unit, model.now) {
+        doc.field("Before it", &placed, Role::Text);
+    }
+    for quiet in unit.progress.stalled.iter().flat_map(|s| &s.value) {
+        doc.field("Quiet", &format!("{} since {}", quiet.source, time::hms(quiet.since)), Role::Attention);
     }
     let track: Vec<String> = Stage::TRACK
         .iter()
