@@ -21,6 +21,7 @@ pub mod run;
 pub mod sequence;
 pub mod standing;
 pub mod state;
+pub mod step;
 pub mod summary;
 pub mod survival;
 pub mod text;

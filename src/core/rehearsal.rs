@@ -15,14 +15,13 @@ impl Plan {
     }
 }
 
-/// The steps of a rehearsal: up to the driver's, and the proof. What comes after an upgrade has no place there, and what cannot be
-/// undone least of all, whatever the runbook says.
+/// The steps of a rehearsal: up to those that move the nodes, the proof, and clean-ups. What comes after an upgrade has no place there, and
+/// what cannot be undone least of all, whatever the runbook says.
 pub fn steps(all: &[Step]) -> Vec<Step> {
-    let driver = all.iter().position(|s| s.kind == StepKind::Delegate).unwrap_or(0);
+    let moved = all.iter().rposition(|s| s.kind.moves_nodes()).unwrap_or(0);
     let kept = |(i, s): &(usize, &Step)| {
-        s.class != Class::Irreversible
-            && s.kind != StepKind::Commit
-            && (*i <= driver || s.kind == StepKind::Verify)
+        let stays = *i <= moved || s.always || s.kind == StepKind::Verify;
+        stays && s.class != Class::Irreversible && s.kind != StepKind::Commit
     };
     all.iter().enumerate().filter(kept).map(|(_, s)| s.clone()).collect()
 }
