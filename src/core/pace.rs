@@ -66,9 +66,9 @@ pub fn placed(state: &State, unit: &Unit, now: Timestamp) -> Option<String> {
         Usual::Sibling(node, s) if passed <= s => Some(format!("{node} was dark for {} here", about(s))),
         Usual::Sibling(node, s) => Some(format!("{node} was back after {}", about(s))),
         Usual::Earlier(l) if passed <= l.most => {
-            Some(format!("{}: dark for {} to {}", l.source(), about(l.least), about(l.most)))
+            Some(format!("dark {} to {} before", about(l.least), about(l.most)))
         }
-        Usual::Earlier(l) => Some(format!("{}: back after {} at most", l.source(), about(l.most))),
+        Usual::Earlier(l) => Some(format!("back after {} at most before", about(l.most))),
         Usual::Plan(_) => None,
     }
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::event::{Answer, ReadKey};
 use super::name::NodeName;
+use super::run::UnitState;
 use super::state::State;
 use super::summary::node_in_work;
 
@@ -50,7 +51,7 @@ impl Survival {
 
 /// What survives, where a node is in work.
 pub fn survival(state: &State) -> Option<Survival> {
-    let (node, _) = node_in_work(state)?;
+    let (node, unit) = node_in_work(state)?;
     let up = |n: &&NodeName| {
         *n != node && state.machines.get(*n).and_then(|m| m.cluster.as_ref()).is_some_and(|c| c.value.is_up())
     };
@@ -65,8 +66,8 @@ pub fn survival(state: &State) -> Option<Survival> {
     });
     let copies = state.storage.as_ref().and_then(|s| {
         let away = (of - left) as i64;
-        // What is being copied is not there yet: one more that may not be lost.
-        let late = i64::from(!s.value.jobs.is_empty());
+        // What is copied before the node went out of service is a copy of another one: one more that may not be lost. Later it is its own.
+        let late = i64::from(!s.value.jobs.is_empty() && unit.state == UnitState::Draining);
         Some(i64::try_from(s.value.redundancy?).ok()? - away - late)
     });
     Some(Survival { node: node.clone(), left, of, votes, copies })
