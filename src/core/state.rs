@@ -10,6 +10,7 @@ use super::connection::Connection;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
 use super::name::{NodeName, OpId};
 use super::plan::{Plan, Scope, Severity, Stage};
+use super::recovery::Recovery;
 use super::run::{Phase, RunVerdict, UnitState};
 use super::sequence::{Sequence, SequenceRun};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
@@ -146,6 +147,8 @@ pub struct Run {
     pub first_error: Option<Seen<String>>,
     /// The request that the driver stop, while it is on its way.
     pub stopping: Option<OpId>,
+    /// The last time a run that its driver left was cleared by force.
+    pub recovery: Option<Recovery>,
     pub commits: BTreeMap<String, CommitState>,
     pub ended_at: Option<Timestamp>,
     pub message: String,
@@ -161,6 +164,8 @@ pub struct StepState {
     pub started_at: Option<Timestamp>,
     pub seen: Option<Seen<OpVerdict>>,
     pub ended: Option<Seen<StepEnd>>,
+    /// The driver's own name for the run that it began.
+    pub run_id: Option<String>,
 }
 
 /// How a step ended.
@@ -366,13 +371,6 @@ impl State {
             && self
                 .verdict_of(key)
                 .is_none_or(|v| matches!(v.value.outcome, Outcome::Fail | Outcome::CouldNotTell))
-    }
-
-    /// The machine whose task drove the step under way, and is gone without a word: nobody drives any more.
-    pub fn orphaned(&self) -> Option<&NodeName> {
-        let step = self.run.as_ref()?.steps.get(self.current_step()?)?;
-        let gone = matches!(step.seen.as_ref()?.value, OpVerdict::Died | OpVerdict::InterruptedByReboot);
-        step.node.as_ref().filter(|_| gone && step.ended.is_none())
     }
 
     /// The step the run is at: the first that has not ended well.

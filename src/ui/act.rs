@@ -3,7 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::msg::Ask;
-use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Overlay, Page, Waive};
+use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Grave, Overlay, Page, Waive};
 use crate::core::command::Command;
 use crate::core::plan::Tier;
 use crate::core::run::Phase;
@@ -56,10 +56,11 @@ impl Model {
             Defer => self.open(Overlay::Confirm(Confirm::new(Act::Defer))),
             Commit => {
                 if let Some(step) = self.open_step() {
-                    self.open(Overlay::Commit(self::Commit::new(step)));
+                    self.open(Overlay::Commit(self::Commit::new(Grave::Step(step))));
                     return self.prove();
                 }
             }
+            Recover => self.open(Overlay::Commit(self::Commit::new(Grave::Recovery))),
             Outcome => self.open(Overlay::Outcome(Page::default())),
             Details => self.open_details(),
             Attention => {
@@ -290,5 +291,6 @@ fn name(command: &Command) -> &'static str {
         Command::Prove { .. } => "Proof",
         Command::Commit { .. } => "Commit",
         Command::Defer => "Leave for later",
+        Command::Recover { .. } => "Clearing the run",
     }
 }
