@@ -12,6 +12,7 @@ pub mod gates;
 pub mod judge;
 pub mod log;
 pub mod name;
+pub mod narrate;
 pub mod narrow;
 pub mod plan;
 pub mod revision;
