@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod apply;
+pub mod baseline;
 pub mod command;
 pub mod connection;
 pub mod decide;
@@ -11,6 +12,7 @@ pub mod gates;
 pub mod judge;
 pub mod log;
 pub mod name;
+pub mod narrate;
 pub mod narrow;
 pub mod plan;
 pub mod recovery;

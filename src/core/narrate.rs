@@ -1,14 +1,15 @@
 //! Events as log lines: what a person reads along with what the nodes say themselves.
 
-use crate::core::command::plural;
-use crate::core::connection::Connection;
-use crate::core::event::{Answer, Event, Outcome, Stamped, Waiting};
-use crate::core::log::{AWAITS, Level, LogLine};
-use crate::core::name::NodeName;
-use crate::core::run::UnitState;
-use crate::core::sequence::Wish;
-use crate::core::state::State;
-use crate::core::view::{DriverView, OpVerdict};
+use super::baseline::Change;
+use super::command::plural;
+use super::connection::Connection;
+use super::event::{Answer, Event, Outcome, Stamped, Waiting};
+use super::log::{AWAITS, Level, LogLine};
+use super::name::NodeName;
+use super::run::UnitState;
+use super::sequence::Wish;
+use super::state::State;
+use super::view::{DriverView, OpVerdict};
 
 /// Makes a line of what an event says.
 type Line<'a> = &'a dyn Fn(Option<&NodeName>, &str, Level, String) -> LogLine;
@@ -24,7 +25,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
     };
     let one = |node: Option<&NodeName>, source: &str, level, text| vec![line(node, source, level, text)];
     let who = |text: &str| match stamped.actor.as_str() {
-        crate::core::event::ENGINE => text.to_owned(),
+        super::event::ENGINE => text.to_owned(),
         actor => format!("{text}, by {actor}"),
     };
     let plan = &before.plan;
@@ -252,6 +253,18 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             };
             one(Some(node), "run", level, format!("{}: {why}", to.word()))
         }
+        Event::BaselineCompared { node, comparison } => {
+            let changes: Vec<String> = comparison.changes.iter().map(Change::text).collect();
+            let (level, said) = match changes.as_slice() {
+                [] => (Level::Info, "as it was before, but for what was expected".to_owned()),
+                changes => (Level::Warning, format!("not explained: {}", changes.join("; "))),
+            };
+            one(Some(node), "baseline", level, said)
+        }
+        Event::ChangesAccepted { node, changes, reason } => {
+            let said = format!("{} accepted: {reason}", plural(changes.len(), "change"));
+            one(Some(node), "baseline", Level::Warning, who(&said))
+        }
         Event::PauseRequested { .. } => one(None, "run", Level::Info, who("pause asked for")),
         Event::StopIntended { .. } => one(None, "run", Level::Warning, who("stop asked for")),
         Event::DriverStopAnswered { answer: Answer::Failed(f), .. } => {
@@ -266,6 +279,9 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::RecoveryEnded { ok, message, .. } => {
             let (level, how) = if *ok { (Level::Info, "cleared") } else { (Level::Error, "not cleared") };
             one(None, "run", level, format!("{how}: {message}"))
+        }
+        Event::DriverStopAnswered { .. } => {
+            one(None, "run", Level::Debug, format!("{} was asked to stop", plan.driver.name))
         }
         Event::Resumed { .. } => one(None, "run", Level::Info, who("resumed")),
         Event::ProofTaken { step, items } => {
@@ -286,10 +302,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::RunEnded { verdict, message } => {
             one(None, "run", Level::Info, format!("{}: {message}", verdict.phase().word()))
         }
-        Event::FactsAsked { .. }
-        | Event::StorageSampled { .. }
-        | Event::ProofAsked { .. }
-        | Event::DriverStopAnswered { .. } => Vec::new(),
+        Event::FactsAsked { .. } | Event::StorageSampled { .. } | Event::ProofAsked { .. } => Vec::new(),
     }
 }
 
