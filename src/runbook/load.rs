@@ -511,6 +511,10 @@ impl Loader<'_> {
             }
         }
         let stop = self.script(at, &t.stop, &t.stop_args, None)?;
+        let recover = match &t.recover {
+            Some(word) => Some(self.script(at, word, &t.recover_args, None)?),
+            None => None,
+        };
         Some(Driver {
             mode: t.mode,
             name: t.name.clone(),
@@ -522,6 +526,7 @@ impl Loader<'_> {
             roles: t.roles.as_ref().map(|w| w.get_ref().clone()),
             quorum: t.quorum.as_ref().map(|w| w.get_ref().clone()),
             stop,
+            recover,
             words: t.words.clone(),
             every: t.every.max(1),
             idle_every: t.idle_every.max(1),
