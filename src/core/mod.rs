@@ -15,6 +15,7 @@ pub mod name;
 pub mod narrate;
 pub mod narrow;
 pub mod plan;
+pub mod recovery;
 pub mod revision;
 pub mod run;
 pub mod sequence;

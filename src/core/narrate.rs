@@ -270,6 +270,16 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::DriverStopAnswered { answer: Answer::Failed(f), .. } => {
             one(None, "run", Level::Error, f.message.clone())
         }
+        Event::RecoveryIntended { node, reason, .. } => one(
+            Some(node),
+            "run",
+            Level::Warning,
+            who(&format!("the run that {} left is cleared by force: {reason}", plan.driver.name)),
+        ),
+        Event::RecoveryEnded { ok, message, .. } => {
+            let (level, how) = if *ok { (Level::Info, "cleared") } else { (Level::Error, "not cleared") };
+            one(None, "run", level, format!("{how}: {message}"))
+        }
         Event::DriverStopAnswered { .. } => {
             one(None, "run", Level::Debug, format!("{} was asked to stop", plan.driver.name))
         }

@@ -211,6 +211,16 @@ impl Pump {
         }
     }
 
+    /// Lets so much time pass.
+    pub async fn wait(&mut self, how_long: Duration) {
+        let end = self.now() + SignedDuration::try_from(how_long).expect("short");
+        let origin = (self.start, self.origin);
+        self.until("time to pass", |_| {
+            origin.0 + SignedDuration::try_from(origin.1.elapsed().mul_f64(SCALE)).expect("short") >= end
+        })
+        .await;
+    }
+
     /// Where a sequence is.
     fn sequence(&self) -> String {
         let Some(s) = &self.state().sequence else { return String::new() };
