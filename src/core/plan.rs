@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::log::LogFormat;
 use super::name::NodeName;
+use super::run::UnitState;
 use super::sequence::Sequence;
 
 /// Everything a run needs to know, resolved and frozen.
@@ -377,6 +378,9 @@ pub struct Driver {
     pub stop: ScriptId,
     /// The driver's words for what a node is doing → stage.
     pub words: BTreeMap<String, Stage>,
+    /// What the tool of the document says of a node, by where it stands: for those who know that tool.
+    #[serde(default)]
+    pub shown: BTreeMap<UnitState, String>,
     /// Reads of the state, in seconds: while a run is on, and else.
     pub every: u64,
     pub idle_every: u64,

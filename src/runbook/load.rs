@@ -75,6 +75,9 @@ impl Loader<'_> {
                 self.say(&at, &file.id, message, None);
             }
         }
+        for (key, why) in file.refused.iter().filter(|(key, _)| file.settings.contains_key(*key)) {
+            self.say(&at, why, format!("`{key}` is a setting of this runbook: it cannot refuse it"), None);
+        }
         if let Some(prelude) = &file.prelude
             && let Some(text) = self.beside(&at, prelude).and_then(|p| self.script_text(&at, prelude, &p))
         {
@@ -170,6 +173,7 @@ impl Loader<'_> {
                 .collect(),
             default_target: file.default_target.into_inner(),
             settings: file.settings,
+            refused: file.refused.into_iter().map(|(key, why)| (key, why.into_inner())).collect(),
             facts,
             checks,
             steps,
@@ -388,8 +392,8 @@ impl Loader<'_> {
             lacks("a `probe`: how to tell whether it already happened");
         }
         match t.kind {
-            StepKind::Delegate if t.script.is_none() || !t.detached || t.class != Class::Once => {
-                lacks("`script`, `detached = true` and `class = \"once\"`: it hands the nodes over");
+            StepKind::Delegate if t.script.is_none() || t.class != Class::Once => {
+                lacks("`script` and `class = \"once\"`: it hands the nodes over");
             }
             StepKind::Commit if t.script.is_none() || t.class != Class::Irreversible || t.tier != Tier::T3 => {
                 lacks("`script`, `class = \"irreversible\"` and `tier = \"t3\"`: it cannot be undone");
@@ -459,6 +463,7 @@ impl Loader<'_> {
             storage: t.storage.get_ref().clone(),
             stop,
             words: t.words.clone(),
+            shown: t.shown.clone(),
             every: t.every.max(1),
             idle_every: t.idle_every.max(1),
         })

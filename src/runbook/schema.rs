@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use crate::core::log::LogFormat;
 use crate::core::plan::{Class, Mode, Moment, Place, Scope, Severity, Stage, StepKind, Tier};
+use crate::core::run::UnitState;
 
 /// A text that an error may have to point at.
 pub type Word = Spanned<String>;
@@ -35,6 +36,9 @@ pub struct RunbookFile {
     /// Values that scripts and expressions may name; an inventory may give others.
     #[serde(default)]
     pub settings: BTreeMap<String, Json>,
+    /// Settings of other runbooks that this one refuses, with what to do instead.
+    #[serde(default)]
+    pub refused: BTreeMap<String, Word>,
     pub driver: DriverTable,
     #[serde(default)]
     pub stages: BTreeMap<Stage, StageTable>,
@@ -89,6 +93,9 @@ pub struct DriverTable {
     #[serde(default)]
     pub stop_args: Vec<Word>,
     pub words: BTreeMap<String, Stage>,
+    /// What the document's tool says of a node, by where it stands.
+    #[serde(default)]
+    pub shown: BTreeMap<UnitState, String>,
     pub every: u64,
     pub idle_every: u64,
 }

@@ -5,6 +5,7 @@
 
 mod commands;
 mod fixes;
+mod handover;
 mod polls;
 mod reads;
 mod run;

@@ -66,8 +66,7 @@ impl Decider {
 
     /// The report of the attempt that is going on or has just ended.
     pub(super) fn own_report(&self) -> Option<&DriverReport> {
-        let run = self.state.run.as_ref()?;
-        let intended = run.steps.values().filter_map(|s| s.intended_at).max()?;
+        let intended = self.delegate_intended_at()?;
         let report = &self.state.report.as_ref()?.value;
         // The driver stamps by its own clock: a minute of skew is forgiven, an older run is not taken for ours.
         let started = report.started_utc?;
@@ -144,7 +143,8 @@ impl Decider {
 
     /// The detached operation that was started last, and its machine.
     fn task(&self) -> Option<(OpId, NodeName)> {
-        let steps = self.state.run.iter().flat_map(|r| r.steps.values());
+        let detached = |id: &str| self.state.plan.step(id).is_some_and(|s| s.detached);
+        let steps = self.state.run.iter().flat_map(|r| &r.steps).filter(|(id, _)| detached(id)).map(|(_, s)| s);
         let started = steps.filter(|s| s.started_at.is_some() && s.op.is_some()).max_by_key(|s| s.intended_at)?;
         Some((started.op.clone()?, started.node.clone()?))
     }
