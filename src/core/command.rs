@@ -331,7 +331,7 @@ pub fn verifying(state: &State) -> bool {
 /// The checks that are judged now.
 pub fn moment(state: &State) -> Moment {
     let after_first = state.run.is_some()
-        && state.current_step().and_then(|s| state.plan.step(s)).is_none_or(|s| s.kind != StepKind::Delegate);
+        && state.current_step().and_then(|s| state.plan.step(s)).is_none_or(|s| !s.kind.moves_nodes());
     if after_first { Moment::After } else { Moment::Before }
 }
 

@@ -26,7 +26,11 @@ pub struct Plan {
     pub settings: BTreeMap<String, Json>,
     pub facts: Vec<FactGroup>,
     pub checks: Vec<Check>,
+    /// The steps that exist with these settings, in their order.
     pub steps: Vec<Step>,
+    /// Those that other settings would bring.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
     pub driver: Driver,
     pub logs: Vec<LogSource>,
     #[serde(default)]
@@ -301,12 +305,22 @@ pub enum StepKind {
     Commit,
 }
 
+impl StepKind {
+    /// Moves the nodes, by whomever.
+    pub fn moves_nodes(self) -> bool {
+        self == StepKind::Delegate
+    }
+}
+
 /// One step of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     pub id: String,
     pub title: String,
     pub kind: StepKind,
+    /// It exists only while these settings have these values.
+    #[serde(default)]
+    pub only: BTreeMap<String, Json>,
     pub class: Class,
     pub on: Place,
     pub script: Option<ScriptId>,
@@ -324,6 +338,13 @@ pub struct Step {
     pub warning: Vec<String>,
     /// Must all hold, read again less than a minute before.
     pub proof: Vec<Proof>,
+}
+
+/// A step that does not exist with the settings of the plan, and its place among all steps of the runbook.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    pub at: usize,
+    pub step: Step,
 }
 
 /// A read that tells whether a step already happened.
