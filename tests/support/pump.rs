@@ -44,7 +44,17 @@ const SCALE: f64 = 1.0;
 
 impl Pump {
     pub fn new(world: Json, change: impl FnOnce(&mut Json)) -> Self {
-        let runbook = Library::new(None).load("azure-local-powershell").unwrap_or_else(|e| panic!("{e}"));
+        Self::of("azure-local-powershell", world, change, |_| {})
+    }
+
+    /// The same by another runbook, where something else than its own target and settings is wanted.
+    pub fn of(
+        runbook: &str,
+        world: Json,
+        change: impl FnOnce(&mut Json),
+        want: impl FnOnce(&mut Place),
+    ) -> Self {
+        let runbook = Library::new(None).load(runbook).unwrap_or_else(|e| panic!("{e}"));
         let mut answers = Answers::embedded().expect("embedded answers");
         for (path, answer) in &runbook.answers {
             answers.add(path, &runbook.scripts[path].text, answer).unwrap_or_else(|e| panic!("{e}"));
@@ -60,13 +70,14 @@ impl Pump {
             let outside = |k: &&String| w.machine(k)["role"] == "coordinator";
             (w.nodes(), w.machines().iter().find(outside).cloned())
         });
-        let place = Place {
+        let mut place = Place {
             cluster: site.look(|w| w.top("cluster")["name"].as_str().unwrap_or_default().to_owned()),
             nodes: nodes.iter().map(|n| NodeName::new(n)).collect(),
             coordinator: coordinator.map(|c| NodeName::new(&c)),
             settings: [("task_account".to_owned(), json!("CORP\\upgradeadmin"))].into(),
             ..Place::default()
         };
+        want(&mut place);
         let plan = Arc::new(runbook.plan(&place).expect("a plan"));
         let own = |n: &str| Arc::new(SimHost::new(&site, n).expect("there"));
         let host = |n: &NodeName| -> Arc<dyn Host> {
@@ -106,7 +117,6 @@ impl Pump {
     pub fn engine_restarts(&mut self) {
         let mut state = State::new(self.plan.clone());
         self.events.iter().for_each(|e| state.apply(e));
-        let preparing = state.phase.is_preparing();
         self.decider = Decider::new(state, RUN);
         (self.outbox, self.inbox) = mpsc::channel(1024);
         self.watch();
@@ -120,7 +130,12 @@ impl Pump {
         };
         let turn = self.decider.record(Event::EngineStarted(info), now);
         self.carry_out(turn);
-        assert!(preparing, "only for what happens before the run");
+        use Phase::{Acquiring, Pausing, Running, Stopping};
+        if matches!(self.state().phase, Acquiring | Running | Pausing | Stopping) {
+            let why = "looking what became of what was under way".to_owned();
+            let turn = self.decider.record(Event::PhaseChanged { to: Phase::Recovering, why }, now);
+            self.carry_out(turn);
+        }
     }
 
     pub fn now(&self) -> Timestamp {
