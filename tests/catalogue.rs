@@ -244,26 +244,3 @@ fn every_row_of_the_catalogue_is_covered_or_named_as_left_out() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_runbook_that_only_checks_says_so_instead_of_starting() {
-    let runbook = runbook(ADMIN_CENTER);
-    let mut bench = Bench::new(&runbook, world("ready"), &json!({}), None).await;
-    assert_eq!(bench.plan.coordinator, None);
-    bench.check_all().await;
-    for check in ["cau-role-account", "repair-registration"] {
-        bench.confirm(check);
-    }
-    bench.until("ready", |s| s.phase.word() == "ready").await;
-    let refusal = allowed(bench.state(), &Command::Start, bench.now()).expect_err("it cannot start");
-    assert_eq!(refusal.0, "this runbook only checks so far: the runbook azure-local-powershell also upgrades");
-    let advice = advice(bench.state(), bench.now());
-    assert!(
-        advice
-            .text
-            .ends_with("This runbook only checks so far: the runbook azure-local-powershell also upgrades."),
-        "{}",
-        advice.text
-    );
-    assert_eq!(advice.press, None);
-}

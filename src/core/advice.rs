@@ -218,9 +218,6 @@ fn ready(state: &State, now: Timestamp) -> Advice {
     ];
     let but: Vec<String> = parts.into_iter().flatten().collect();
     let but = if but.is_empty() { String::new() } else { format!("; {}", but.join(", ")) };
-    if let Some(why) = state.plan.runbook.only_checks() {
-        return say(format!("Every blocker passes{but}. {}.", capital(&why)));
-    }
     let first = if stale(state, now).is_empty() { "" } else { "proves the blockers again, then " };
     let version = &state.plan.target.version;
     let (left, done) = to_upgrade(state);

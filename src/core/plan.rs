@@ -80,17 +80,6 @@ pub struct RunbookInfo {
     pub short: String,
     /// The document that it follows.
     pub source: String,
-    /// Set where it has no step that starts the upgrade: the runbook to use instead for that.
-    #[serde(default)]
-    pub instead: Option<String>,
-}
-
-impl RunbookInfo {
-    /// Why a run of it cannot be started, where it only checks.
-    pub fn only_checks(&self) -> Option<String> {
-        let instead = self.instead.as_ref()?;
-        Some(format!("this runbook only checks so far: the runbook {instead} also upgrades"))
-    }
 }
 
 /// The OS a run ends on, and the one it starts from. The numbers stand in the runbook only.

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::checked::{Known, check_expression, check_start};
+use super::checked::{Known, check_expression};
 use super::files::{Files, beside};
 use super::schema::{
     CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, ProbeTable, ProofTable, RunbookFile, StepTable,
@@ -66,8 +66,9 @@ impl Loader<'_> {
         if file.id.get_ref() != folder {
             self.say(&at, &file.id, format!("the id must be the name of its folder, `{folder}`"), None);
         }
-        if let Err((word, message, help)) = check_start(&file, &self.files.runbooks()) {
-            self.say(&at, word, message, help);
+        if !file.step.iter().any(|s| s.kind.moves_nodes()) {
+            let help = "add a step that moves the nodes: `kind = \"delegate\"`".to_owned();
+            self.say(&at, &file.id, "no step starts the upgrade".into(), Some(help));
         }
         self.settings = file.settings.keys().cloned().collect();
         for key in self.settings.clone() {
@@ -154,7 +155,6 @@ impl Loader<'_> {
                 title: file.title,
                 short: file.short,
                 source: file.source,
-                instead: file.instead.map(Spanned::into_inner),
             },
             targets: file
                 .targets

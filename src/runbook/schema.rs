@@ -23,8 +23,6 @@ pub struct RunbookFile {
     pub short: String,
     /// The document it follows.
     pub source: String,
-    /// The runbook to use instead for the upgrade itself; required where no step is a `delegate`, and only there.
-    pub instead: Option<Word>,
     /// More files with facts and checks, relative to this one.
     #[serde(default)]
     pub include: Vec<Word>,
