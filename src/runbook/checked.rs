@@ -1,6 +1,5 @@
 //! Expressions are checked where they stand: syntax, the names they use, the functions they call.
 
-use super::schema::{RunbookFile, Word};
 use crate::config::diagnose::suggest;
 use crate::core::expr::{Compiled, FUNCTIONS};
 use crate::core::plan::FactGroup;
