@@ -8,6 +8,7 @@ mod fixes;
 mod handover;
 mod polls;
 mod reads;
+mod returning;
 mod run;
 mod sequence;
 mod units;
@@ -227,6 +228,7 @@ impl Decider {
             self.settle_checks(turn, now);
             self.settle_fixes(turn, now);
             self.settle_sequence(turn, now);
+            self.settle_returning(turn, now);
             self.settle_units(turn, now);
             self.settle_run(turn, now);
             if turn.events.len() == before {
