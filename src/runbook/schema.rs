@@ -240,6 +240,10 @@ pub struct StepTable {
     #[serde(default)]
     pub proof: Vec<ProofTable>,
     pub timeout: Option<u64>,
+    #[serde(default)]
+    pub always: bool,
+    pub undoes: Option<Word>,
+    pub ask: Option<String>,
 }
 
 /// `probe = { … }` of a step.
