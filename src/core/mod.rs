@@ -13,6 +13,7 @@ pub mod log;
 pub mod name;
 pub mod narrow;
 pub mod plan;
+pub mod revision;
 pub mod run;
 pub mod sequence;
 pub mod standing;

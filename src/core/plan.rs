@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::log::LogFormat;
 use super::name::NodeName;
 use super::sequence::Sequence;
-pub use super::step::{Class, Probe, Proof, Step, StepKind, Tier};
+pub use super::step::{Class, LeftOut, Probe, Proof, Step, StepKind, Tier};
 
 /// Everything a run needs to know, resolved and frozen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,11 @@ pub struct Plan {
     pub settings: BTreeMap<String, Json>,
     pub facts: Vec<FactGroup>,
     pub checks: Vec<Check>,
+    /// The steps that exist with these settings, in their order.
     pub steps: Vec<Step>,
+    /// Those that other settings would bring.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
     pub driver: Driver,
     pub logs: Vec<LogSource>,
     #[serde(default)]

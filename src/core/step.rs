@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::event::Answer;
 use super::name::{NodeName, OpId};
@@ -53,6 +54,11 @@ pub enum StepKind {
 }
 
 impl StepKind {
+    /// Moves the nodes, by whomever.
+    pub fn moves_nodes(self) -> bool {
+        self == StepKind::Delegate
+    }
+
     /// It waits for a person.
     pub fn waits(self) -> bool {
         matches!(self, StepKind::Person | StepKind::Commit)
@@ -65,6 +71,9 @@ pub struct Step {
     pub id: String,
     pub title: String,
     pub kind: StepKind,
+    /// It exists only while these settings have these values.
+    #[serde(default)]
+    pub only: BTreeMap<String, Json>,
     pub class: Class,
     pub on: Place,
     pub script: Option<ScriptId>,
@@ -91,6 +100,13 @@ pub struct Step {
     /// What a person confirms, as a question.
     #[serde(default)]
     pub ask: Option<String>,
+}
+
+/// A step that does not exist with the settings of the plan, and its place among all steps of the runbook.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    pub at: usize,
+    pub step: Step,
 }
 
 /// A read that tells whether a step already happened.

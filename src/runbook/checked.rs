@@ -3,7 +3,7 @@
 use super::schema::{RunbookFile, Word};
 use crate::config::diagnose::suggest;
 use crate::core::expr::{Compiled, FUNCTIONS};
-use crate::core::plan::{FactGroup, StepKind};
+use crate::core::plan::FactGroup;
 
 /// Variables that every expression sees (see `core::judge`).
 pub const VARIABLES: &[&str] = &["target", "set", "cluster_name", "node_names", "node_name", "coordinator_name"];
@@ -91,7 +91,7 @@ pub fn check_start<'a>(
     file: &'a RunbookFile,
     runbooks: &[String],
 ) -> Result<(), (&'a Word, String, Option<String>)> {
-    let starts = file.step.iter().any(|s| s.kind == StepKind::Delegate);
+    let starts = file.step.iter().any(|s| s.kind.moves_nodes());
     match &file.instead {
         None if starts => Ok(()),
         None => {

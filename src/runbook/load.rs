@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
@@ -390,7 +391,7 @@ impl Loader<'_> {
             lacks("its `safe_point`: where it can be left without harm");
         }
         let changes = matches!(t.class, Class::Once | Class::Irreversible | Class::Write);
-        if changes && t.kind != StepKind::Delegate && t.probe.is_none() {
+        if changes && !t.kind.moves_nodes() && t.probe.is_none() {
             lacks("a `probe`: how to tell whether it already happened");
         }
         match t.kind {
@@ -413,6 +414,7 @@ impl Loader<'_> {
         if t.always && t.kind != StepKind::Do {
             self.say(at, &t.id, "only a step of kind `do` can be `always` done".into(), None);
         }
+        let only = self.only(at, t);
         let script = match &t.script {
             Some(w) => Some(self.script(at, w, &t.args, t.timeout)?),
             None => None,
@@ -423,6 +425,7 @@ impl Loader<'_> {
             id: t.id.get_ref().clone(),
             title: t.title.clone(),
             kind: t.kind,
+            only,
             class: t.class,
             on: t.on,
             script,
@@ -438,6 +441,18 @@ impl Loader<'_> {
             undoes: t.undoes.as_ref().map(|w| w.get_ref().clone()),
             ask: t.ask.clone(),
         })
+    }
+
+    /// The settings that a step exists with: each is one of the runbook's.
+    fn only(&mut self, at: &At, t: &StepTable) -> BTreeMap<String, Json> {
+        for word in t.only.keys().filter(|w| !self.settings.contains(w.get_ref())) {
+            let help = suggest(word.get_ref(), self.settings.iter().map(String::as_str).collect::<Vec<_>>());
+            self.wrong.push(
+                Diagnostic::new(&at.source, word.span(), format!("there is no setting `{}`", word.get_ref()))
+                    .help(help),
+            );
+        }
+        t.only.iter().map(|(w, value)| (w.get_ref().clone(), value.clone())).collect()
     }
 
     pub(super) fn probe(&mut self, at: &At, known: &Known, t: &ProbeTable) -> Probe {

@@ -35,6 +35,7 @@ pub struct Runbook {
     pub settings: BTreeMap<String, Json>,
     pub facts: Vec<FactGroup>,
     pub checks: Vec<Check>,
+    /// Every step, whatever the settings.
     pub steps: Vec<Step>,
     pub driver: Driver,
     pub logs: Vec<LogSource>,
@@ -76,7 +77,7 @@ impl Runbook {
             };
             *known = value.clone();
         }
-        Ok(Plan {
+        let plan = Plan {
             runbook: self.info.clone(),
             cluster: site.cluster.clone(),
             nodes: site.nodes.clone(),
@@ -86,12 +87,14 @@ impl Runbook {
             facts: self.facts.clone(),
             checks: self.checks.clone(),
             steps: self.steps.clone(),
+            left_out: Vec::new(),
             driver: self.driver.clone(),
             logs: self.logs.clone(),
             sequences: self.sequences.clone(),
             scripts: self.scripts.clone(),
             stages: self.stages.clone(),
-        })
+        };
+        Ok(plan.with(&BTreeMap::new()))
     }
 }
 

@@ -223,6 +223,9 @@ pub struct StepTable {
     pub id: Word,
     pub title: String,
     pub kind: StepKind,
+    /// It exists only while these settings have these values.
+    #[serde(default)]
+    pub only: BTreeMap<Word, Json>,
     pub class: Class,
     pub on: Place,
     pub script: Option<Word>,

@@ -161,7 +161,7 @@ fn start(model: &Model, state: &State, doc: &mut Doc) {
             doc.field("Accepted", &open.join(", "), Role::Attention);
         }
     }
-    if let Some(step) = plan.steps.iter().find(|s| s.kind == StepKind::Delegate) {
+    if let Some(step) = plan.steps.iter().find(|s| s.kind.moves_nodes()) {
         doc.field("Safe point", &step.safe_point, Role::Text);
     }
     let later: Vec<&str> =
