@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::command::{blockers, failed, fixable, keys_of, moment, plural, sequence_nodes, stale};
+use super::command::{blockers, failed, fixable, keys_of, lost, moment, plural, sequence_nodes, stale};
 use super::connection::Connection;
 use super::event::Outcome;
 use super::plan::{FixBy, Moment, Stage, StepKind};
@@ -244,6 +244,9 @@ fn running(state: &State, now: Timestamp) -> Advice {
             .press(Suggest::Details, "shows what is known")
             .urgent();
     }
+    if let Some(a) = returned(state) {
+        return a;
+    }
     let name = &state.plan.driver.name;
     if let Some(node) = state.orphaned() {
         return say(format!(
@@ -280,6 +283,19 @@ fn running(state: &State, now: Timestamp) -> Advice {
         ));
     }
     say(format!("{node} {}: {} of {} usual. Nothing to do.", unit.state.word(), duration(since), about(&usually)))
+}
+
+/// What a node that is back has lost, and nobody is mending.
+fn returned(state: &State) -> Option<Advice> {
+    let key = lost(state).into_iter().next()?;
+    let (check, node) = (state.plan.check(&key.check)?, key.node.as_ref()?);
+    let verdict = &state.verdict_of(&key)?.value;
+    let saw = verdict.observed.as_ref().or(verdict.why.as_ref()).map_or_else(String::new, |s| format!(": {s}"));
+    let does = match &check.fix {
+        Some(fix) => format!("opens it; its fix {}", fix.changes),
+        None => "opens it".to_owned(),
+    };
+    Some(say(format!("{node}, {}{saw}.", check.title.to_lowercase())).press(Suggest::Details, does).urgent())
 }
 
 fn about(usual: &Usual) -> String {

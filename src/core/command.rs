@@ -72,6 +72,9 @@ pub enum Command {
     Defer,
 }
 
+/// Why nothing is done yet about a check of a node that returns.
+const BACK: &str = "it is judged when the node is back on the new build";
+
 /// Why a command is not carried out: what a person reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal(pub String);
@@ -111,6 +114,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             match check.moment {
                 Moment::Before if !state.phase.is_preparing() => refuse(under_way(state)),
                 Moment::After if !verifying(state) => refuse("it is judged when the last node is done"),
+                Moment::Returning if !upgrading(state) => refuse(BACK),
                 _ => Ok(()),
             }
         }
@@ -162,8 +166,11 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             let Some(check) = state.plan.check(&key.check) else {
                 return refuse("there is no such check");
             };
-            if !state.phase.is_preparing() {
-                return refuse(under_way(state));
+            match check.moment {
+                Moment::Returning if !upgrading(state) => return refuse(BACK),
+                Moment::Returning => {}
+                _ if !state.phase.is_preparing() => return refuse(under_way(state)),
+                _ => {}
             }
             let Some(fix) = &check.fix else {
                 return refuse(format!("there is no automatic fix: {}", check.remedy));
@@ -350,6 +357,26 @@ pub fn is_bad(outcome: Outcome) -> bool {
 /// Whether the run judges the checks that come after it.
 pub fn verifying(state: &State) -> bool {
     state.current_step().and_then(|s| state.plan.step(s)).is_some_and(|s| s.kind == StepKind::Verify)
+}
+
+/// Whether a run goes on.
+fn upgrading(state: &State) -> bool {
+    state.run.is_some() && !state.phase.is_terminal()
+}
+
+/// Checks of nodes that are back which are not good and which nobody is mending: a person decides, worst first.
+pub fn lost(state: &State) -> Vec<VerdictKey> {
+    if !upgrading(state) {
+        return Vec::new();
+    }
+    let bad = |k: &VerdictKey| {
+        let current = state.checks.get(k).filter(|c| c.fixing.is_none()).and_then(|c| c.current.as_ref());
+        current.map(|v| v.value.outcome).filter(|o| is_bad(*o))
+    };
+    let mut out: Vec<_> =
+        keys_of(state, Moment::Returning).into_iter().filter_map(|k| Some((bad(&k)?, k))).collect();
+    out.sort_by_key(|(outcome, _)| std::cmp::Reverse(*outcome));
+    out.into_iter().map(|(_, k)| k).collect()
 }
 
 /// The checks that are judged now.

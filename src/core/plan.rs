@@ -167,6 +167,8 @@ pub enum Severity {
 pub enum Moment {
     /// Readiness, before the run.
     Before,
+    /// On each node, as soon as it answers on the target build, while the driver goes on.
+    Returning,
     /// Proof, when the last node is done.
     After,
 }
@@ -238,6 +240,9 @@ pub struct Fix {
     /// What a person should know before they agree.
     #[serde(default)]
     pub warning: Vec<String>,
+    /// Done without a question, where the check fails on a node that returned.
+    #[serde(default)]
+    pub by_itself: bool,
 }
 
 /// What mends.

@@ -17,8 +17,8 @@ use super::schema::{
 use super::{LARGEST_SCRIPT, Runbook};
 use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
 use crate::core::plan::{
-    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, LogFrom, LogSource, Place, Probe, Proof, RunbookInfo,
-    SECRETS, Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
+    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, LogFrom, LogSource, Moment, Place, Probe, Proof,
+    RunbookInfo, SECRETS, Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
 };
 use crate::core::sequence::Sequence;
 
@@ -342,6 +342,23 @@ impl Loader<'_> {
         }
         if let Some(fail) = t.fail.as_ref().filter(|_| t.attest.is_none()) {
             self.say(at, fail, "`fail` stands beside `attest` only: `pass` says enough".into(), None);
+        }
+        if t.moment == Moment::Returning && t.scope != Scope::EachNode {
+            let help = "scope = \"each-node\": it is judged on each node as it returns".to_owned();
+            self.say(at, &t.id, "what is looked at on a node that returns is about that node".into(), Some(help));
+        }
+        let fix = t.fix.as_ref();
+        if let Some(by_itself) = fix.and_then(|f| f.by_itself.as_ref()).filter(|_| t.moment != Moment::Returning) {
+            let help = "moment = \"returning\"; before the run a person decides".to_owned();
+            self.say(at, by_itself, "only what a returning node lost is mended by itself".into(), Some(help));
+        }
+        if let Some(f) = fix.filter(|f| t.moment == Moment::Returning && f.script.is_none()) {
+            self.say(
+                at,
+                &f.changes,
+                "a node that returns is mended by a script: the driver moves it".into(),
+                None,
+            );
         }
         for word in &t.facts {
             let place = known.group(word.get_ref()).map(|g| g.on);

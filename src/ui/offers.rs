@@ -3,7 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::overlays::{CheckView, Overlay, Page};
-use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, moment};
+use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, lost, moment};
 use crate::core::event::VerdictKey;
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
@@ -160,6 +160,9 @@ impl Model {
         };
         if let Some(node) = locked.or_else(wrong) {
             return Some(Overlay::Node(node.clone(), Page::default()));
+        }
+        if let Some(key) = lost(state).into_iter().next() {
+            return Some(Overlay::Check(CheckView::new(key)));
         }
         if !matches!(state.phase, Phase::Blocked | Phase::Paused(_)) {
             return None;

@@ -7,6 +7,7 @@ mod commands;
 mod fixes;
 mod polls;
 mod reads;
+mod returning;
 mod run;
 mod sequence;
 mod steps;
@@ -230,6 +231,7 @@ impl Decider {
             self.settle_checks(turn, now);
             self.settle_fixes(turn, now);
             self.settle_sequence(turn, now);
+            self.settle_returning(turn, now);
             self.settle_units(turn, now);
             self.settle_run(turn, now);
             if turn.events.len() == before {

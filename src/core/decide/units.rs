@@ -203,6 +203,9 @@ impl Decider {
         let fresh = self.fresh_at(&storage_key).is_some_and(|at| at > cluster.at);
         match &self.state.storage {
             Some(s) if fresh && s.value.in_sync() => {
+                if let Some(what) = self.returning_open(node) {
+                    return (UnitState::Resyncing, what);
+                }
                 (UnitState::Done, format!("build {}, Up, storage in sync", host.build))
             }
             Some(s) if fresh && s.value.in_danger() => {
