@@ -33,8 +33,7 @@ fn the_cluster_upgrades_itself_and_credssp_is_off_at_the_end() {
         rate,
         change: Box::new(|world| {
             for node in NODES {
-                world["machines"][node]["administrators"] =
-                    json!(["CORP\\upgradeadmin", "CORP\\CAUHCI-CL1x8$"]);
+                world["machines"][node]["administrators"] = json!(["CORP\\upgradeadmin", "CORP\\CAUHCI-CL1x8$"]);
             }
         }),
         ..Options::default()

@@ -44,12 +44,20 @@ async fn ready(p: &mut Pump) {
     }
     let now = p.now();
     let asks = |s: &State, c: &str| s.plan.check(c).is_some_and(|c| c.attest.is_some());
-    let open: Vec<_> =
-        p.state().checks.keys().filter(|k| asks(p.state(), &k.check) && p.state().blocks(k, now)).cloned().collect();
+    let open: Vec<_> = p
+        .state()
+        .checks
+        .keys()
+        .filter(|k| asks(p.state(), &k.check) && p.state().blocks(k, now))
+        .cloned()
+        .collect();
     for key in open {
         p.command(Command::Attest { key, note: "looked at it".into() });
     }
-    p.until("ready", |s| s.phase == Phase::Ready || s.phase == Phase::Blocked && !s.reads.values().any(|r| r.is_open())).await;
+    p.until("ready", |s| {
+        s.phase == Phase::Ready || s.phase == Phase::Blocked && !s.reads.values().any(|r| r.is_open())
+    })
+    .await;
     assert_eq!(p.state().phase, Phase::Ready, "{}", p.verdicts());
 }
 
@@ -103,12 +111,22 @@ async fn the_cluster_upgrades_itself_with_credssp_on_and_off_again() {
     to_the_end(&mut p).await;
     assert!(matches!(p.state().verdict, Some(RunVerdict::Succeeded | RunVerdict::SucceededWithIssues)));
     let units = &p.state().run.as_ref().expect("a run").units;
-    assert!(units.values().all(|u| u.state == UnitState::Done && u.why.starts_with("Succeeded: ")), "{}", p.units());
+    assert!(
+        units.values().all(|u| u.state == UnitState::Done && u.why.starts_with("Succeeded: ")),
+        "{}",
+        p.units()
+    );
     assert!(all_off(&p));
-    assert_eq!((role(&p)["status"].clone(), role(&p)["plugin"].clone()), (json!("Offline"), json!("Microsoft.WindowsUpdatePlugin")));
+    assert_eq!(
+        (role(&p)["status"].clone(), role(&p)["plugin"].clone()),
+        (json!("Offline"), json!("Microsoft.WindowsUpdatePlugin"))
+    );
     let history = history(&p);
     assert_eq!(history.len(), 1, "one run, by the role");
-    assert_eq!((&history[0]["status"], &history[0]["user"]), (&json!("Succeeded"), &json!("NT AUTHORITY\\SYSTEM")));
+    assert_eq!(
+        (&history[0]["status"], &history[0]["user"]),
+        (&json!("Succeeded"), &json!("NT AUTHORITY\\SYSTEM"))
+    );
     assert_eq!(sent(&p, "update-now"), 1);
     for step in ["credssp-on", "credssp-off"] {
         assert_eq!(sent(&p, step), 4, "{step}: once on each node");
@@ -129,7 +147,8 @@ async fn without_need_credssp_is_not_touched() {
 async fn a_role_that_is_missing_is_added_with_a_schedule_beyond_the_run() {
     let mut p = pump(|w| w["cau"]["role"] = Json::Null);
     ready(&mut p).await;
-    let start = p.site.look(|w| w.top("cau")["role"]["start_date"].as_str().map(str::to_owned)).expect("a schedule");
+    let start =
+        p.site.look(|w| w.top("cau")["role"]["start_date"].as_str().map(str::to_owned)).expect("a schedule");
     let hours = start.parse::<jiff::Timestamp>().expect("a time").duration_since(p.now()).as_hours();
     assert!(hours > 72, "{start}");
     p.command(Command::Start);
@@ -218,7 +237,8 @@ async fn a_run_of_somebody_else_is_only_watched() {
 async fn a_run_that_never_begins_is_not_asked_for_again() {
     // The cmdlet answers, and nothing comes of it: as with the cluster's full name.
     let mut p = pump(|w| {
-        w["faults"] = json!([{"on": "Start-Sleep", "machine": null, "times": null, "do": {"return": {"asked": "HCI-CL1"}}}]);
+        w["faults"] =
+            json!([{"on": "Start-Sleep", "machine": null, "times": null, "do": {"return": {"asked": "HCI-CL1"}}}]);
     });
     ready(&mut p).await;
     p.command(Command::Start);
@@ -235,7 +255,14 @@ async fn a_run_that_never_begins_is_not_asked_for_again() {
 #[tokio::test(start_paused = true)]
 async fn an_engine_that_ends_anywhere_leaves_credssp_off_and_one_run() {
     let own = |e: &Event| {
-        matches!(e, Event::StepIntended { .. } | Event::StepAnswered { .. } | Event::StepStarted { .. } | Event::StepDone { .. } | Event::StepEnded { .. })
+        matches!(
+            e,
+            Event::StepIntended { .. }
+                | Event::StepAnswered { .. }
+                | Event::StepStarted { .. }
+                | Event::StepDone { .. }
+                | Event::StepEnded { .. }
+        )
     };
     let mut whole = pump(|_| {});
     ready(&mut whole).await;
@@ -258,10 +285,16 @@ async fn an_engine_that_ends_anywhere_leaves_credssp_off_and_one_run() {
             seen += p.events[known..].iter().filter(|e| own(&e.event)).count();
         }
         p.engine_restarts();
-        let stands = |s: &State| matches!(s.phase, Phase::Paused(_) | Phase::AwaitingCommit) || s.phase.is_terminal();
+        let stands =
+            |s: &State| matches!(s.phase, Phase::Paused(_) | Phase::AwaitingCommit) || s.phase.is_terminal();
         p.until("a stand", stands).await;
         if matches!(p.state().phase, Phase::Paused(_)) {
-            assert_eq!(p.state().phase, Phase::Paused(PauseReason::Recovered), "place {place}: {}", p.state().phase_why);
+            assert_eq!(
+                p.state().phase,
+                Phase::Paused(PauseReason::Recovered),
+                "place {place}: {}",
+                p.state().phase_why
+            );
             p.command(Command::Resume);
         }
         to_the_end(&mut p).await;
@@ -281,13 +314,21 @@ async fn credssp_that_cannot_be_switched_off_stays_open_until_it_is() {
     ready(&mut p).await;
     p.command(Command::Start);
     p.until("the refusal", |s| matches!(s.phase, Phase::Paused(_))).await;
-    assert!(p.state().phase_why.contains("HCI-N3") && p.state().phase_why.contains("Access is denied"), "{}", p.state().phase_why);
+    assert!(
+        p.state().phase_why.contains("HCI-N3") && p.state().phase_why.contains("Access is denied"),
+        "{}",
+        p.state().phase_why
+    );
     assert_eq!(NODES.map(|n| credssp(&p, n)), [false, false, true, false]);
     // Ended all the same: it is not over before that is done.
     p.command(Command::Stop);
     p.until("its end", |s| s.phase == Phase::Finalising).await;
     let advice = nodelift::core::advice::advice(p.state(), p.now());
-    assert!(advice.urgent && advice.text.contains("CredSSP off again") && advice.text.contains("HCI-N3"), "{}", advice.text);
+    assert!(
+        advice.urgent && advice.text.contains("CredSSP off again") && advice.text.contains("HCI-N3"),
+        "{}",
+        advice.text
+    );
     p.site.change(|w, _| w.json_mut()["faults"] = json!([]));
     p.until("the end", |s| s.phase.is_terminal()).await;
     assert!(all_off(&p));

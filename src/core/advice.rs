@@ -327,8 +327,13 @@ fn paused(state: &State, reason: &PauseReason) -> Advice {
 }
 
 fn commit(state: &State) -> Advice {
-    let step = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind == StepKind::Commit);
+    let step = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind.waits());
     let Some(step) = step else { return say("") };
+    if step.kind == StepKind::Person {
+        return say(format!("{}: {}", step.title, step.ask.as_deref().unwrap_or("done outside, and confirmed")))
+            .press(Suggest::Commit(step.id.clone()), "confirms it; leaving it for later is fine")
+            .urgent();
+    }
     let commit = state.run.as_ref().and_then(|r| r.commits.get(&step.id));
     if state.commit_asked.is_some() {
         return say(format!("{}: proving it once more.", step.title));

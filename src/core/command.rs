@@ -63,7 +63,12 @@ pub enum Command {
         typed: String,
         reason: String,
     },
-    /// Leave the irreversible steps that are open for later; the run ends.
+    /// Confirm what was done outside.
+    Confirm {
+        step: String,
+        note: String,
+    },
+    /// Leave the steps that wait for a person for later, or a clean-up that cannot be done; the run ends.
     Defer,
 }
 
@@ -274,6 +279,25 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 None => Ok(()),
             }
         }
+        Command::Confirm { step, note: _ } => {
+            let known = state.plan.step(step).filter(|s| s.kind == StepKind::Person);
+            let Some(known) = known else { return refuse("there is nothing to confirm") };
+            match (&state.phase, state.current_step()) {
+                (Phase::AwaitingCommit, Some(id)) if id == known.id => Ok(()),
+                (p, _) if p.is_terminal() => refuse("the run has ended"),
+                _ => refuse("its turn has not come"),
+            }
+        }
+        Command::Defer if state.phase == Phase::Finalising => {
+            let failed = |s: &super::plan::Step| {
+                state.run.as_ref().and_then(|r| r.steps.get(&s.id)?.ended.as_ref()).is_some_and(|e| !e.value.ok)
+            };
+            match state.cleanups().next() {
+                Some(step) if failed(step) => Ok(()),
+                Some(step) => refuse(format!("{} is being done", step.title)),
+                None => refuse("nothing to leave for later"),
+            }
+        }
         Command::Defer => match state.phase {
             Phase::AwaitingCommit => match open_commit_intent(state) {
                 Some(step) => refuse(format!("{step} is being done")),
@@ -354,9 +378,13 @@ pub fn lost(state: &State) -> Vec<VerdictKey> {
 
 /// The checks that are judged now.
 pub fn moment(state: &State) -> Moment {
-    let after_first = state.run.is_some()
-        && state.current_step().and_then(|s| state.plan.step(s)).is_none_or(|s| !s.kind.moves_nodes());
-    if after_first { Moment::After } else { Moment::Before }
+    let current = state.current_step().and_then(|id| state.plan.steps.iter().position(|s| s.id == id));
+    let driven = state.plan.steps.iter().position(|s| s.kind.moves_nodes());
+    if state.run.is_some() && current > driven || current.is_none() && state.run.is_some() {
+        Moment::After
+    } else {
+        Moment::Before
+    }
 }
 
 /// Every verdict of a moment, in the order of the plan.

@@ -140,7 +140,17 @@ impl Loader<'_> {
             if steps.iter().any(|s| &s.id == t.id.get_ref()) {
                 self.say(&at, &t.id, format!("there are two steps `{}`", t.id.get_ref()), None);
             }
-            steps.extend(self.step(&at, &known, t));
+            for word in t.review.iter().filter(|w| !checks.iter().any(|c| &c.id == w.get_ref())) {
+                let help = suggest(word.get_ref(), checks.iter().map(|c| c.id.as_str()));
+                self.say(&at, word, format!("there is no check `{}`", word.get_ref()), Some(help));
+            }
+            let Some(step) = self.step(&at, &known, t) else { continue };
+            if let Some(word) = t.undoes.as_ref().filter(|w| !steps.iter().any(|s| &s.id == w.get_ref())) {
+                let names = steps.iter().map(|s| s.id.as_str());
+                let help = suggest(word.get_ref(), names);
+                self.say(&at, word, format!("no step before it is `{}`", word.get_ref()), Some(help));
+            }
+            steps.push(step);
         }
         let driver = self.driver(&at, &known, &file.driver)?;
         let logs = file.log.iter().filter_map(|t| self.log(&at, t)).collect();
@@ -416,9 +426,18 @@ impl Loader<'_> {
             StepKind::Commit if t.script.is_none() || t.class != Class::Irreversible || t.tier != Tier::T3 => {
                 lacks("`script`, `class = \"irreversible\"` and `tier = \"t3\"`: it cannot be undone");
             }
+            StepKind::Do if t.script.is_none() || !matches!(t.class, Class::Write | Class::Once) || t.detached => {
+                lacks("`script` and `class = \"write\"` or \"once\"; it is not detached");
+            }
+            StepKind::Person if t.ask.is_none() || t.script.is_some() || t.class != Class::Read => {
+                lacks("`ask`, the question, and `class = \"read\"`; it has no script");
+            }
             StepKind::Commit if t.proof.is_empty() => lacks("its `proof`: what must hold right before it"),
             StepKind::Verify if t.class != Class::Read => lacks("`class = \"read\"`: it only looks"),
             _ => {}
+        }
+        if t.always && t.kind != StepKind::Do {
+            self.say(at, &t.id, "only a step of kind `do` can be `always` done".into(), None);
         }
         let only = self.only(at, t);
         let script = match &t.script {
@@ -443,6 +462,10 @@ impl Loader<'_> {
             tier: t.tier,
             warning: t.warning.clone(),
             proof,
+            review: t.review.iter().map(|w| w.get_ref().clone()).collect(),
+            always: t.always,
+            undoes: t.undoes.as_ref().map(|w| w.get_ref().clone()),
+            ask: t.ask.clone(),
         })
     }
 

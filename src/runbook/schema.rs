@@ -249,7 +249,13 @@ pub struct StepTable {
     pub warning: Vec<String>,
     #[serde(default)]
     pub proof: Vec<ProofTable>,
+    #[serde(default)]
+    pub review: Vec<Word>,
     pub timeout: Option<u64>,
+    #[serde(default)]
+    pub always: bool,
+    pub undoes: Option<Word>,
+    pub ask: Option<String>,
 }
 
 /// `probe = { … }` of a step.

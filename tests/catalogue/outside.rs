@@ -36,7 +36,13 @@ fn updating() -> Vec<Case> {
     vec![
         both("cau-idle", ready(), with("/cau/run", run), Fail),
         only(COORDINATOR, "kernel-soft-reboot", ready(), with("/cluster/kernel_soft_reboot", json!(true)), Fail),
-        only(ADMIN_CENTER, "kernel-soft-reboot", with("/cluster/kernel_soft_reboot", json!(true)), soft_for_good, Fail),
+        only(
+            ADMIN_CENTER,
+            "kernel-soft-reboot",
+            with("/cluster/kernel_soft_reboot", json!(true)),
+            soft_for_good,
+            Fail,
+        ),
         only(ADMIN_CENTER, "role-command", ready(), with("/machines/HCI-N2/cau_missing", no_mode), Warn),
         both("cau-setup", ready(), rule(2, "Error"), Fail),
         both("cau-setup", ready(), rule(10, "Warning"), Warn),

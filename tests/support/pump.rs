@@ -48,12 +48,7 @@ impl Pump {
     }
 
     /// The same by another runbook, where something else than its own target and settings is wanted.
-    pub fn of(
-        runbook: &str,
-        world: Json,
-        change: impl FnOnce(&mut Json),
-        want: impl FnOnce(&mut Place),
-    ) -> Self {
+    pub fn of(runbook: &str, world: Json, change: impl FnOnce(&mut Json), want: impl FnOnce(&mut Place)) -> Self {
         let runbook = Library::new(None).load(runbook).unwrap_or_else(|e| panic!("{e}"));
         let mut answers = Answers::embedded().expect("embedded answers");
         for (path, answer) in &runbook.answers {

@@ -21,13 +21,22 @@ impl Decider {
         let name = &self.state.plan.driver.name;
         match &seen.run {
             _ if seen.is_idle() => None,
-            Some(r) => Some(format!("another {name} run is going on, driven by {}: it must end first", r.orchestrator)),
+            Some(r) => {
+                Some(format!("another {name} run is going on, driven by {}: it must end first", r.orchestrator))
+            }
             None => Some(format!("{name} says {}: its last run must be cleared first", seen.state)),
         }
     }
 
     /// Follows a run that was asked for.
-    pub(super) fn handed_over(&mut self, turn: &mut Turn, step: &Step, known: &StepState, op: OpId, now: Timestamp) {
+    pub(super) fn handed_over(
+        &mut self,
+        turn: &mut Turn,
+        step: &Step,
+        known: &StepState,
+        op: OpId,
+        now: Timestamp,
+    ) {
         let Some(intended) = known.intended_at else { return };
         if known.started_at.is_none() {
             if self.began_since(intended) {
@@ -51,7 +60,8 @@ impl Decider {
     fn began_since(&self, intended: Timestamp) -> bool {
         let going = self.state.driver.as_ref().filter(|d| d.at > intended && !d.value.is_idle());
         let run = going.and_then(|d| d.value.run.as_ref());
-        run.is_some_and(|r| r.started_utc.is_none_or(|s| seconds(intended, s) > -SKEW)) || self.own_report().is_some()
+        run.is_some_and(|r| r.started_utc.is_none_or(|s| seconds(intended, s) > -SKEW))
+            || self.own_report().is_some()
     }
 
     /// What goes on was begun before: it is somebody else's.
@@ -75,7 +85,14 @@ impl Decider {
     }
 
     /// The script that asks for the run has answered.
-    pub(super) fn handover_answered(&mut self, turn: &mut Turn, step: &Step, op: OpId, answer: Answer, now: Timestamp) {
+    pub(super) fn handover_answered(
+        &mut self,
+        turn: &mut Turn,
+        step: &Step,
+        op: OpId,
+        answer: Answer,
+        now: Timestamp,
+    ) {
         match answer {
             Answer::Facts(_) => {
                 let begun = self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)?.started_at).is_some();

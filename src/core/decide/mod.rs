@@ -11,6 +11,7 @@ mod reads;
 mod returning;
 mod run;
 mod sequence;
+mod steps;
 mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,7 +217,10 @@ impl Decider {
 
     /// When `tick` has something to do, if nothing else happens.
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        [self.next_poll(now), self.next_patience(), self.next_in_sequence(now)].into_iter().flatten().min()
+        [self.next_poll(now), self.next_patience(), self.next_in_sequence(now), self.next_in_steps()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Applies every rule until none has anything to say.

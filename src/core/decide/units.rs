@@ -6,7 +6,7 @@ use super::{Decider, Turn, seconds};
 use crate::core::apply::rebooted;
 use crate::core::event::{ENGINE, Event, ReadKey};
 use crate::core::name::NodeName;
-use crate::core::plan::{Stage, StepKind};
+use crate::core::plan::Stage;
 use crate::core::run::UnitState;
 use crate::core::view::{DriverNode, DriverResult, HostView};
 
@@ -41,8 +41,8 @@ impl Decider {
     /// When the driver was last asked to run, where it was.
     pub(super) fn delegate_intended_at(&self) -> Option<Timestamp> {
         let run = self.state.run.as_ref()?;
-        let step = self.state.plan.steps.iter().find(|s| s.kind == StepKind::Delegate)?;
-        run.steps.get(&step.id)?.intended_at
+        let drives = self.state.plan.steps.iter().filter(|s| s.kind.moves_nodes());
+        drives.filter_map(|s| run.steps.get(&s.id)?.intended_at).max()
     }
 
     fn fuse(&self, node: &NodeName, now: Timestamp) -> Option<(UnitState, String)> {

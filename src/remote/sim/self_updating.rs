@@ -97,7 +97,9 @@ impl World {
         };
         let first = start.timestamp().max(done).to_zoned(TimeZone::UTC).date();
         (0..AHEAD)
-            .filter_map(|n| first.checked_add(n.days()).ok()?.to_datetime(start.time()).to_zoned(TimeZone::UTC).ok())
+            .filter_map(|n| {
+                first.checked_add(n.days()).ok()?.to_datetime(start.time()).to_zoned(TimeZone::UTC).ok()
+            })
             .find(|at| at.timestamp() > done && at.timestamp() >= start.timestamp() && falls(at))
             .map(|at| at.timestamp())
     }
