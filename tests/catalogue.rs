@@ -14,8 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bench::{Bench, patched, runbook, world, worst};
 use cases::{ADMIN_CENTER, COORDINATOR, Setup, cases};
-use nodelift::core::advice::advice;
-use nodelift::core::command::{Command, allowed, before_keys};
+use nodelift::core::command::before_keys;
 use nodelift::core::event::{Outcome, Verdict, VerdictKey};
 use nodelift::core::plan::{Check, FixBy, Moment};
 use nodelift::runbook::Runbook;

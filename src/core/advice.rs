@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::command::{blockers, failed, fixable, keys_of, lost, moment, plural, sequence_nodes, stale};
 use super::connection::Connection;
 use super::event::Outcome;
+use super::owed::owed;
 use super::plan::{FixBy, Moment, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
 use super::sequence::{Sequence, SequenceRun, Wish};
@@ -75,11 +76,34 @@ pub fn advice(state: &State, now: Timestamp) -> Advice {
         Phase::Pausing | Phase::Stopping => ending(state, now),
         Phase::Paused(reason) => paused(state, reason),
         Phase::AwaitingCommit => commit(state),
-        Phase::Finalising => say("Closing the run."),
+        Phase::Finalising => closing(state),
+        phase if phase.is_terminal() && !owed(state).is_empty() => left_open(state),
         Phase::Failed => say(format!("The run failed: {}.", state.phase_why)).urgent(),
         Phase::Stopped | Phase::Abandoned => say(format!("The run was {}.", state.phase_why)),
         Phase::Succeeded | Phase::SucceededWithIssues => say(format!("{}.", capital(&state.phase_why))),
     }
+}
+
+/// The run ends; clean-ups come first, and are tried until they are done.
+fn closing(state: &State) -> Advice {
+    let owed = owed(state);
+    let Some(first) = owed.first() else { return say("Closing the run.") };
+    match owed.iter().find_map(|o| Some((o, o.why?))) {
+        Some((o, why)) => {
+            let text = format!(
+                "Not done yet: {}: {why}. It is tried again every minute; the run ends after it.",
+                o.what()
+            );
+            say(text).urgent()
+        }
+        None => say(format!("Before the run ends: {}.", first.what())),
+    }
+}
+
+/// The run is over, and something is left for a person to do by hand.
+fn left_open(state: &State) -> Advice {
+    let what: Vec<String> = owed(state).iter().map(|o| o.what()).collect();
+    say(format!("{}. To be done by hand: {}.", capital(&state.phase_why), what.join("; "))).urgent()
 }
 
 fn trouble(state: &State) -> Option<Advice> {

@@ -12,6 +12,7 @@ pub mod judge;
 pub mod log;
 pub mod name;
 pub mod narrow;
+pub mod owed;
 pub mod plan;
 pub mod revision;
 pub mod run;
