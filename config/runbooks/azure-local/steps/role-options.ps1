@@ -22,8 +22,6 @@ $set = @{
   StartDate = $to
   CauPluginName = 'Microsoft.RollingUpgradePlugin'
   CauPluginArguments = @{ WuConnected = 'true' }
-  Force = $true
-  ErrorAction = 'Stop'
 }
 $said = @()
 foreach ($k in @($limits.Keys | Sort-Object)) {
@@ -36,9 +34,9 @@ if ($arg.credssp) {
   $who = New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList "$($arg.task_account)", $secret
   $null = Invoke-Command -ComputerName $env:COMPUTERNAME -Authentication Credssp -Credential $who -ArgumentList $set -ErrorAction Stop -ScriptBlock {
     $private:p = $args[0]
-    Set-CauClusterRole @p
+    Set-CauClusterRole @p -Force -ErrorAction Stop
   }
-} else { $null = Set-CauClusterRole @set }
+} else { $null = Set-CauClusterRole @set -Force -ErrorAction Stop }
 $rows = @{}
 foreach ($r in @(Get-CauClusterRole -ErrorAction Stop)) { $rows["$($r.Name)"] = $r.Value }
 @{ plugin = "$($rows['CauPluginName'])"; start_utc = Utc $rows['StartDate']; reboot_mode = "$($rows['RebootMode'])"; options = $said }
