@@ -295,7 +295,7 @@ impl World {
         if fault.truth("twice") {
             after.put("again", if seconds.is_finite() { Json::from(seconds) } else { Json::Null });
         }
-        for effect in ["no_ssh", "reverts_registry", "refs_offline", "adapter_renamed"] {
+        for effect in ["no_ssh", "reverts_registry", "refs_offline", "adapter_renamed", "adapter_numbered"] {
             if fault.truth(effect) {
                 after.put(effect, true);
             }
