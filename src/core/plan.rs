@@ -295,6 +295,9 @@ pub struct Driver {
     pub storage: String,
     /// Script that asks the run to end after the node in work.
     pub stop: ScriptId,
+    /// Script that clears a run that was left, run where the run was started.
+    #[serde(default)]
+    pub recover: Option<ScriptId>,
     /// The driver's words for what a node is doing → stage.
     pub words: BTreeMap<String, Stage>,
     /// What the tool of the document says of a node, by where it stands: for those who know that tool.

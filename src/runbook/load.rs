@@ -517,6 +517,10 @@ impl Loader<'_> {
             }
         }
         let stop = self.script(at, &t.stop, &t.stop_args, None)?;
+        let recover = match &t.recover {
+            Some(word) => Some(self.script(at, word, &t.recover_args, None)?),
+            None => None,
+        };
         Some(Driver {
             mode: t.mode,
             name: t.name.clone(),
@@ -526,6 +530,7 @@ impl Loader<'_> {
             host: t.host.get_ref().clone(),
             storage: t.storage.get_ref().clone(),
             stop,
+            recover,
             words: t.words.clone(),
             shown: t.shown.clone(),
             every: t.every.max(1),

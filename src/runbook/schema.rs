@@ -124,6 +124,9 @@ pub struct DriverTable {
     pub stop: Word,
     #[serde(default)]
     pub stop_args: Vec<Word>,
+    pub recover: Option<Word>,
+    #[serde(default)]
+    pub recover_args: Vec<Word>,
     pub words: BTreeMap<String, Stage>,
     /// What the document's tool says of a node, by where it stands.
     #[serde(default)]

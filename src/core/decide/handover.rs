@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::run::LOST_AFTER;
 use super::{Decider, Turn, after, seconds};
 use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind};
+use crate::core::gates::foreign_words;
 use crate::core::name::OpId;
 use crate::core::plan::Step;
 use crate::core::run::{PauseReason, Phase};
@@ -19,13 +20,14 @@ impl Decider {
     pub(super) fn driver_is_busy(&self) -> Option<String> {
         let seen = &self.state.driver.as_ref()?.value;
         let name = &self.state.plan.driver.name;
-        match &seen.run {
-            _ if seen.is_idle() => None,
-            Some(r) => {
-                Some(format!("another {name} run is going on, driven by {}: it must end first", r.orchestrator))
+        Some(match (self.state.own_run(), &seen.run) {
+            _ if seen.is_idle() => return None,
+            (Some(r), _) => {
+                format!("the run that {} drove is still locked: it must end or be cleared first", r.orchestrator)
             }
-            None => Some(format!("{name} says {}: its last run must be cleared first", seen.state)),
-        }
+            (None, Some(r)) => format!("{name}: {}; it must end first", foreign_words(r)),
+            (None, None) => format!("{name} says {}: its last run must be cleared first", seen.state),
+        })
     }
 
     /// Follows a run that was asked for.

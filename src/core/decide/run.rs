@@ -10,6 +10,7 @@ use super::{Decider, Effect, Turn, after};
 use crate::core::baseline::{missing, unexplained};
 use crate::core::command::{before_keys, keys_of, plural};
 use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome};
+use crate::core::gates::foreign_words;
 use crate::core::name::{NodeName, OpId};
 use crate::core::plan::{Moment, Step, StepKind};
 use crate::core::run::{PauseReason, Phase, RunVerdict, UnitState};
@@ -73,7 +74,7 @@ impl Decider {
 
     /// No run is started beside another one.
     fn acquire(&mut self, turn: &mut Turn, now: Timestamp) {
-        let asked = self.fresh_at(&self.driver_key()) >= self.state.phase_since;
+        let asked = self.asked_since(&self.driver_key(), self.state.phase_since);
         let Some(seen) = self.state.driver.as_ref().filter(|_| asked) else {
             return;
         };
@@ -199,12 +200,20 @@ impl Decider {
             let message = message.as_deref().unwrap_or(why);
             return Some(format!("{name} could not start: {message}"));
         }
+        // Refused, because somebody else's run is going on.
+        if let Some(OpVerdict::Ended { code, .. }) = verdict
+            && *code != 0
+            && spoke
+            && let Some(r) = self.state.foreign_run()
+        {
+            return Some(format!("{name}: {}; it must end first", foreign_words(r)));
+        }
         if spoke && driver.value.state == "RunFailed" {
             return Some(format!("{name} says RunFailed: the run must be recovered"));
         }
         let report = self.own_report();
         // Nobody drives, nothing is going on, and a report would have been read by now.
-        if let Some(node) = self.state.orphaned()
+        if let Some(node) = self.state.orphaned(now)
             && spoke
             && driver.value.is_idle()
             && report.is_none()
@@ -250,12 +259,15 @@ impl Decider {
         match phase {
             Phase::Stopping => self.stopped(turn, ENGINE, now),
             Phase::Pausing => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Operator), message, now),
+            _ if self.state.foreign_run().is_some() => {
+                self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), message, now);
+            }
             _ if failed > MAX_FAILED => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Budget), message, now),
             _ => self.phase(turn, ENGINE, Phase::Paused(PauseReason::NeedsDecision), message, now),
         }
     }
 
-    fn look_at(&mut self, turn: &mut Turn, op: &OpId, node: &Option<NodeName>, now: Timestamp) {
+    pub(super) fn look_at(&mut self, turn: &mut Turn, op: &OpId, node: &Option<NodeName>, now: Timestamp) {
         let Some(node) = node.clone().filter(|n| self.state.connection(n).is_ready()) else {
             return;
         };
@@ -435,6 +447,9 @@ impl Decider {
 
     pub(super) fn op_detached(&mut self, turn: &mut Turn, op: OpId, answer: Answer, now: Timestamp) {
         self.live.ops.remove(&op);
+        if self.state.recovering().is_some_and(|r| r.op == op) {
+            return self.recovery_detached(turn, op, &answer, now);
+        }
         let Some(step) = self.step_of(&op) else {
             return;
         };
@@ -467,9 +482,9 @@ impl Decider {
         self.live.observing.remove(&op);
         let Ok(view) = answer else { return };
         let verdict = view.verdict();
-        let known = self
-            .step_of(&op)
-            .and_then(|s| self.state.run.as_ref()?.steps.get(&s)?.seen.as_ref().map(|s| s.value.clone()));
+        let recovery = self.state.recovering().filter(|r| r.op == op).map(|r| &r.seen);
+        let step = self.step_of(&op).and_then(|s| Some(&self.state.run.as_ref()?.steps.get(&s)?.seen));
+        let known = recovery.or(step).and_then(|s| s.as_ref()).map(|s| s.value.clone());
         if known.as_ref() != Some(&verdict) {
             self.emit(turn, ENGINE, Event::OpSeen { op, verdict }, now);
         }
