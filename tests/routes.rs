@@ -41,7 +41,7 @@ async fn committed(p: &mut Pump) {
 #[tokio::test(start_paused = true)]
 async fn media_on_every_node_upgrade_without_windows_update() {
     let offline = |w: &mut Json| w["update_service"]["reachable"] = json!(false);
-    let mut p = Pump::on(world("ready"), offline, |site| {
+    let mut p = Pump::of("azure-local-powershell", world("ready"), offline, |site| {
         site.settings.insert("media_path".into(), json!(MEDIA));
     });
     p.start().await;
@@ -58,7 +58,7 @@ async fn media_that_one_node_lacks_stand_in_the_way() {
     let lacks = |w: &mut Json| {
         w["media"].as_array_mut().expect("media").retain(|m| m["machine"] != "HCI-N3");
     };
-    let mut p = Pump::on(world("ready"), lacks, |site| {
+    let mut p = Pump::of("azure-local-powershell", world("ready"), lacks, |site| {
         site.settings.insert("media_path".into(), json!(MEDIA));
     });
     p.until("connections", |s| s.plan.machines().all(|m| s.connection(m).is_ready())).await;
@@ -84,7 +84,7 @@ fn to_24h2(w: &mut Json) {
 #[tokio::test(start_paused = true)]
 async fn the_direct_target_is_reached_by_update_and_by_media() {
     for path in ["", r"C:\ClusterUpgrade\24H2"] {
-        let mut p = Pump::on(world("ready"), to_24h2, |site| {
+        let mut p = Pump::of("azure-local-powershell", world("ready"), to_24h2, |site| {
             site.target = Some("24H2".into());
             site.settings.insert("media_path".into(), json!(path));
         });
@@ -104,7 +104,7 @@ async fn the_direct_target_is_reached_by_update_and_by_media() {
 }
 
 fn rehearsal(world: Json, change: impl FnOnce(&mut Json)) -> Pump {
-    Pump::on(world, change, |site| {
+    Pump::of("azure-local-powershell", world, change, |site| {
         site.settings.insert("rehearsal".into(), json!(true));
     })
 }

@@ -47,7 +47,7 @@ pub const ROWS: &[(u8, &[&str])] = &[
     (41, &["automatic-updates"]),
     (42, &["install-media", "install-media-same", "install-media-version"]),
     (43, &["secure-boot"]),
-    (44, &["credssp", "credssp-coordinator"]),
+    (44, &["credssp", "credssp-off", "credentials", "credssp-coordinator"]),
     (45, &["kernel-soft-reboot"]),
     (46, &["storage-jobs"]),
     (47, &["virtual-disks"]),
@@ -70,7 +70,7 @@ pub const EXTRA: &[&str] = &[
     "node-modules",
     "os-edition",
     "cau-role-account",
-    "admin-center",
+    "role-command",
     "mock-setup",
     "rehearsal-script",
 ];

@@ -51,12 +51,12 @@ const SCALE: f64 = 1.0;
 
 impl Pump {
     pub fn new(world: Json, change: impl FnOnce(&mut Json)) -> Self {
-        Self::on(world, change, |_| {})
+        Self::of("azure-local-powershell", world, change, |_| {})
     }
 
-    /// The same, where something else than the runbook's own target and settings is wanted.
-    pub fn on(world: Json, change: impl FnOnce(&mut Json), want: impl FnOnce(&mut Place)) -> Self {
-        let runbook = Library::new(None).load("azure-local-powershell").unwrap_or_else(|e| panic!("{e}"));
+    /// The same by another runbook, where something else than its own target and settings is wanted.
+    pub fn of(runbook: &str, world: Json, change: impl FnOnce(&mut Json), want: impl FnOnce(&mut Place)) -> Self {
+        let runbook = Library::new(None).load(runbook).unwrap_or_else(|e| panic!("{e}"));
         let mut answers = Answers::embedded().expect("embedded answers");
         for (path, answer) in &runbook.answers {
             answers.add(path, &runbook.scripts[path].text, answer).unwrap_or_else(|e| panic!("{e}"));
