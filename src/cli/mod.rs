@@ -13,6 +13,7 @@ mod documents;
 mod earlier;
 mod exit;
 mod home;
+mod headless;
 mod hosts;
 pub mod imitated;
 mod init;
