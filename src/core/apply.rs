@@ -23,7 +23,8 @@ impl State {
                 // What was under way is looked at first; a person says when it goes on (run-safety-model 8).
                 if let Some(s) = self.sequence.as_mut().filter(|s| s.is_open() && s.paused.is_none()) {
                     let why = "the engine was restarted".to_owned();
-                    s.paused = Some(Seen { at, value: Halt { reason: PauseReason::Recovered, why } });
+                    let halt = Halt { reason: PauseReason::Recovered, why, failed: false };
+                    s.paused = Some(Seen { at, value: halt });
                 }
             }
             Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
@@ -125,8 +126,9 @@ impl State {
                 };
             }
 
-            Event::SequenceStarted { sequence, nodes } => {
-                self.sequence = Some(SequenceRun::new(sequence, nodes, &stamped.actor, stamped.seq, at));
+            Event::SequenceStarted { sequence, nodes, step } => {
+                let started = SequenceRun::new(sequence, nodes, &stamped.actor, stamped.seq, at);
+                self.sequence = Some(SequenceRun { step: step.clone(), ..started });
             }
             Event::ActionIntended { action, op, attempt, boot, .. } => {
                 if let Some(a) = self.sequence.as_mut().and_then(|s| s.current(action)) {
@@ -141,6 +143,7 @@ impl State {
                 let known = self.sequence.as_mut().map(|s| s.actions.values_mut().flat_map(|a| a.values_mut()));
                 if let Some(a) = known.into_iter().flatten().find(|a| a.op.as_ref() == Some(op)) {
                     a.answer = Some(answer.clone());
+                    a.answered_at = Some(at);
                 }
             }
             Event::GateSeen { action, items, .. } => {
@@ -239,6 +242,10 @@ impl State {
                     self.run.as_mut().and_then(|r| r.steps.values_mut().find(|s| s.op.as_ref() == Some(op)))
                 {
                     s.seen = Some(Seen { at, value: verdict.clone() });
+                }
+                let known = self.sequence.as_mut().map(|s| s.actions.values_mut().flat_map(|a| a.values_mut()));
+                if let Some(a) = known.into_iter().flatten().find(|a| a.op.as_ref() == Some(op)) {
+                    a.seen = Some(Seen { at, value: verdict.clone() });
                 }
             }
             Event::StepEnded { step, ok, message } => {

@@ -209,7 +209,13 @@ pub enum Event {
     FixEnded { op: OpId, took_ms: u64, answer: Answer },
 
     #[serde(rename = "sequence.start")]
-    SequenceStarted { sequence: String, nodes: Vec<NodeName> },
+    SequenceStarted {
+        sequence: String,
+        nodes: Vec<NodeName>,
+        /// The step of the run that it is, where it moves the nodes of one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<String>,
+    },
     /// Something is about to be done to a node; `boot` is its last start, where it will be restarted.
     #[serde(rename = "action.intent")]
     ActionIntended { node: NodeName, action: String, op: OpId, attempt: u32, boot: Option<Timestamp> },

@@ -298,6 +298,8 @@ pub enum Tier {
 pub enum StepKind {
     /// Hand the nodes to the driver and follow it until every node is proved.
     Delegate,
+    /// Move the nodes ourselves, one after the other, by a sequence.
+    Sequence,
     /// Judge every `after` check.
     Verify,
     /// Irreversible, on its own confirmation, after a fresh proof.
@@ -307,7 +309,7 @@ pub enum StepKind {
 impl StepKind {
     /// Moves the nodes, by whomever.
     pub fn moves_nodes(self) -> bool {
-        self == StepKind::Delegate
+        matches!(self, StepKind::Delegate | StepKind::Sequence)
     }
 }
 
@@ -320,6 +322,9 @@ pub struct Step {
     /// It exists only while these settings have these values.
     #[serde(default)]
     pub only: BTreeMap<String, Json>,
+    /// What it does to each node, where it moves them by a sequence.
+    #[serde(default)]
+    pub sequence: Option<String>,
     pub class: Class,
     pub on: Place,
     pub script: Option<ScriptId>,

@@ -1,10 +1,10 @@
-//! A plan with other settings: which steps exist then.
+//! A plan with other settings: which steps exist then, and who moves the nodes.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::plan::{LeftOut, Plan, Step};
+use super::plan::{LeftOut, Mode, Plan, Step, StepKind};
 
 impl Plan {
     /// The plan with these settings instead of its own, and with the steps that exist then. A setting that the plan does not know
@@ -27,6 +27,12 @@ impl Plan {
                 plan.left_out.push(LeftOut { at, step });
             }
         }
+        let moves = plan.steps.iter().find(|s| s.kind.moves_nodes()).map(|s| s.kind);
+        plan.driver.mode = match moves {
+            Some(StepKind::Sequence) => Mode::Direct,
+            Some(_) => Mode::Delegated,
+            None => plan.driver.mode,
+        };
         plan
     }
 }

@@ -90,7 +90,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let note = if a.note.is_empty() { String::new() } else { format!(": {}", a.note) };
             one(a.key.node.as_ref(), "check", Level::Info, who(&format!("{title}: confirmed{note}")))
         }
-        Event::SequenceStarted { sequence, nodes } => {
+        Event::SequenceStarted { sequence, nodes, .. } => {
             let title = plan.sequence(sequence).map_or(&**sequence, |s| &s.title);
             let names: Vec<&str> = nodes.iter().map(|n| n.as_str()).collect();
             one(None, "rolling", Level::Info, who(&format!("{title}: {}", names.join(", "))))

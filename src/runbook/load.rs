@@ -136,7 +136,7 @@ impl Loader<'_> {
             if steps.iter().any(|s| &s.id == t.id.get_ref()) {
                 self.say(&at, &t.id, format!("there are two steps `{}`", t.id.get_ref()), None);
             }
-            steps.extend(self.step(&at, &known, t));
+            steps.extend(self.step(&at, &known, &sequences, t));
         }
         let driver = self.driver(&at, &known, &file.driver)?;
         let logs = file.log.iter().filter_map(|t| self.log(&at, t)).collect();
@@ -376,7 +376,7 @@ impl Loader<'_> {
         })
     }
 
-    fn step(&mut self, at: &At, known: &Known, t: &StepTable) -> Option<Step> {
+    fn step(&mut self, at: &At, known: &Known, sequences: &[Sequence], t: &StepTable) -> Option<Step> {
         let mut lacks = |what: &str| self.say(at, &t.id, format!("the step lacks {what}"), None);
         if t.budget == 0 || t.expected == 0 {
             lacks("a time: `expected` and `budget` in seconds");
@@ -392,12 +392,19 @@ impl Loader<'_> {
             StepKind::Delegate if t.script.is_none() || !t.detached || t.class != Class::Once => {
                 lacks("`script`, `detached = true` and `class = \"once\"`: it hands the nodes over");
             }
+            StepKind::Sequence if t.sequence.is_none() || t.script.is_some() || t.class != Class::Once => {
+                lacks("`sequence` and `class = \"once\"`, without a script: it moves the nodes by a sequence");
+            }
             StepKind::Commit if t.script.is_none() || t.class != Class::Irreversible || t.tier != Tier::T3 => {
                 lacks("`script`, `class = \"irreversible\"` and `tier = \"t3\"`: it cannot be undone");
             }
             StepKind::Commit if t.proof.is_empty() => lacks("its `proof`: what must hold right before it"),
             StepKind::Verify if t.class != Class::Read => lacks("`class = \"read\"`: it only looks"),
             _ => {}
+        }
+        if let Some(word) = t.sequence.as_ref().filter(|w| !sequences.iter().any(|s| s.id == *w.get_ref())) {
+            let help = suggest(word.get_ref(), sequences.iter().map(|s| s.id.as_str()).collect::<Vec<_>>());
+            self.say(at, word, format!("there is no sequence `{}`", word.get_ref()), Some(help));
         }
         let only = self.only(at, t);
         let script = match &t.script {
@@ -411,6 +418,7 @@ impl Loader<'_> {
             title: t.title.clone(),
             kind: t.kind,
             only,
+            sequence: t.sequence.as_ref().map(|w| w.get_ref().clone()),
             class: t.class,
             on: t.on,
             script,

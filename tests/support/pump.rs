@@ -232,9 +232,12 @@ impl Pump {
                 (node.clone(), request)
             }
             Effect::Observe { op, node } => (node.clone(), detached::observe(RUN, op.as_str())),
-            Effect::Detach { op, node, script: s } => {
-                let inner = script(s, node);
-                let user = self.plan.settings["task_account"].as_str().unwrap_or_default();
+            Effect::Detach { op, node, script: s, more, system } => {
+                let mut inner = script(s, node);
+                let Json::Object(args) = &mut inner.args else { unreachable!("arguments are an object") };
+                args.iter_mut().for_each(|(name, value)| *value = more.get(name).unwrap_or(value).clone());
+                let account = self.plan.settings["task_account"].as_str();
+                let user = account.filter(|_| !system).unwrap_or_default();
                 (node.clone(), detached::start(RUN, op.as_str(), 1, &inner.script, inner.args, user, Some("x")))
             }
         }

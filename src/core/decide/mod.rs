@@ -4,6 +4,8 @@
 //! the same rules as one that never stopped.
 
 mod commands;
+mod detached;
+mod direct;
 mod fixes;
 mod polls;
 mod reads;
@@ -36,8 +38,8 @@ pub enum Effect {
     Read { key: ReadKey, attempt: u32, node: NodeName, script: ScriptId, slow: bool },
     /// Run a changing script and wait for its end; `more` are arguments that the plan does not know. `slow`: as for a read.
     Run { op: OpId, node: NodeName, script: ScriptId, more: BTreeMap<String, Json>, slow: bool },
-    /// Start a script as a detached operation.
-    Detach { op: OpId, node: NodeName, script: ScriptId },
+    /// Start a script as a detached operation; `more` as for a run. `system`: as the machine itself, whatever account the plan names.
+    Detach { op: OpId, node: NodeName, script: ScriptId, more: BTreeMap<String, Json>, system: bool },
     /// Look what became of a detached operation.
     Observe { op: OpId, node: NodeName },
     /// Read new lines of a log by a script.
@@ -267,7 +269,7 @@ impl Decider {
             }
             Observation::PersonAwaited { of, node, text } => self.person_awaited(turn, of, node, &text, now),
             Observation::Ran { op, took_ms, answer } => self.op_ran(turn, op, took_ms, answer, now),
-            Observation::Detached { op, answer, .. } => self.op_detached(turn, op, answer, now),
+            Observation::Detached { op, took_ms, answer } => self.op_detached(turn, op, took_ms, answer, now),
             Observation::Observed { op, answer } => self.op_observed(turn, op, answer, now),
             Observation::Tailed { source, node, next } => {
                 if let Some(tail) = self.live.tails.get_mut(&(source, node)) {

@@ -144,6 +144,9 @@ impl Decider {
 
     /// The detached operation that was started last, and its machine.
     fn task(&self) -> Option<(OpId, NodeName)> {
+        if let Some(action) = self.detached_action() {
+            return Some(action);
+        }
         let steps = self.state.run.iter().flat_map(|r| r.steps.values());
         let started = steps.filter(|s| s.started_at.is_some() && s.op.is_some()).max_by_key(|s| s.intended_at)?;
         Some((started.op.clone()?, started.node.clone()?))

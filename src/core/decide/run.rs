@@ -1,6 +1,8 @@
 //! The run: from the start intent through the driver, the proof and the irreversible steps to its end
 //! (run-safety-model 3, 8, 10).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -15,7 +17,7 @@ use crate::core::summary::overdue;
 use crate::core::view::{OpVerdict, OpView};
 
 /// Seconds between two looks at a detached operation.
-const OBSERVE_EVERY: u64 = 20;
+pub(super) const OBSERVE_EVERY: u64 = 20;
 
 /// Seconds for which nothing is going on, without a report, until a run that nobody drives is given up.
 const LOST_AFTER: u64 = 600;
@@ -60,7 +62,7 @@ impl Decider {
         let name = &self.state.plan.driver.name;
         let found = match self.state.driver.as_ref().and_then(|d| d.value.run.as_ref()) {
             Some(r) => format!("{name} goes on, driven by {}", r.orchestrator),
-            None => format!("{name} is not running"),
+            None => self.found_direct().unwrap_or_else(|| format!("{name} is not running")),
         };
         let left = self.nodes_left();
         let why =
@@ -91,6 +93,7 @@ impl Decider {
         };
         match step.kind {
             StepKind::Delegate => self.delegate(turn, &step, now),
+            StepKind::Sequence => self.move_nodes(turn, &step, now),
             StepKind::Verify => self.verify(turn, &step, now),
             StepKind::Commit => {
                 let why = "every node is done and proved; the steps that cannot be undone wait for you";
@@ -104,11 +107,11 @@ impl Decider {
         let Some(op) = known.op.clone() else {
             // A pause that arrives before anything was started needs no driver.
             if self.state.phase != Phase::Running {
-                return self.delegate_ended(turn, step, false, "nothing was started", now);
+                return self.nodes_moved(turn, step, false, "nothing was started", now);
             }
             let done = |r: &crate::core::state::Run| r.units.values().all(|u| u.state.is_good());
             if self.state.run.as_ref().is_some_and(done) {
-                return self.delegate_ended(turn, step, true, "every node is at the target already", now);
+                return self.nodes_moved(turn, step, true, "every node is at the target already", now);
             }
             let Some(node) = self.machine_for(step.on) else {
                 return;
@@ -122,7 +125,8 @@ impl Decider {
                 Event::StepIntended { step: step.id.clone(), op: op.clone(), attempt, node: node.clone() };
             self.emit(turn, ENGINE, intent, now);
             self.live.ops.insert(op.clone());
-            turn.effects.push(Effect::Detach { op, node, script });
+            let more = BTreeMap::new();
+            turn.effects.push(Effect::Detach { op, node, script, more, system: false });
             return;
         };
         if self.live.ops.contains(&op) {
@@ -145,7 +149,8 @@ impl Decider {
                     self.live.sent_at.insert(op.clone(), now);
                     if let (Some(node), Some(script)) = (known.node.clone(), step.script.clone()) {
                         self.live.ops.insert(op.clone());
-                        turn.effects.push(Effect::Detach { op, node, script });
+                        let more = BTreeMap::new();
+                        turn.effects.push(Effect::Detach { op, node, script, more, system: false });
                     }
                 }
                 Some(OpVerdict::NotStarted | OpVerdict::Unknown) | None => {
@@ -156,10 +161,10 @@ impl Decider {
         }
         if self.state.run.as_ref().is_some_and(|r| r.units.values().all(|u| u.state.is_good())) {
             let count = self.state.plan.nodes.len();
-            return self.delegate_ended(turn, step, true, &format!("{count} of {count} nodes done"), now);
+            return self.nodes_moved(turn, step, true, &format!("{count} of {count} nodes done"), now);
         }
         if let Some(message) = self.driver_gave_up(verdict.as_ref(), now) {
-            return self.delegate_ended(turn, step, false, &message, now);
+            return self.nodes_moved(turn, step, false, &message, now);
         }
         if !matches!(verdict, Some(OpVerdict::Ended { .. })) {
             self.look_at(turn, &op, &known.node, now);
@@ -210,7 +215,7 @@ impl Decider {
         })
     }
 
-    fn delegate_ended(&mut self, turn: &mut Turn, step: &Step, ok: bool, message: &str, now: Timestamp) {
+    pub(super) fn nodes_moved(&mut self, turn: &mut Turn, step: &Step, ok: bool, message: &str, now: Timestamp) {
         let phase = self.state.phase.clone();
         let ended = Event::StepEnded { step: step.id.clone(), ok, message: message.to_owned() };
         self.emit(turn, ENGINE, ended, now);
@@ -235,7 +240,8 @@ impl Decider {
         }
     }
 
-    fn look_at(&mut self, turn: &mut Turn, op: &OpId, node: &Option<NodeName>, now: Timestamp) {
+    /// Looks what became of a detached operation, where it is time to.
+    pub(super) fn look_at(&mut self, turn: &mut Turn, op: &OpId, node: &Option<NodeName>, now: Timestamp) {
         let Some(node) = node.clone().filter(|n| self.state.connection(n).is_ready()) else {
             return;
         };
@@ -246,7 +252,7 @@ impl Decider {
         }
     }
 
-    fn looked_since_sent(&self, op: &OpId) -> bool {
+    pub(super) fn looked_since_sent(&self, op: &OpId) -> bool {
         let looked = self.live.observed_at.get(op);
         looked.is_some() && looked > self.live.sent_at.get(op) && !self.live.observing.contains(op)
     }
@@ -382,17 +388,17 @@ impl Decider {
         self.emit(turn, ENGINE, Event::RunEnded { verdict, message }, now);
     }
 
-    pub(super) fn op_detached(&mut self, turn: &mut Turn, op: OpId, answer: Answer, now: Timestamp) {
+    pub(super) fn op_detached(&mut self, turn: &mut Turn, op: OpId, took_ms: u64, answer: Answer, now: Timestamp) {
         self.live.ops.remove(&op);
         let Some(step) = self.step_of(&op) else {
-            return;
+            return self.action_answered(turn, op, took_ms, answer, now);
         };
         match answer {
             Answer::Facts(_) => self.emit(turn, ENGINE, Event::StepStarted { step, op }, now),
             // It threw before it was started, or it was never sent: nothing runs.
             Answer::Failed(Failure { kind: FailureKind::Threw | FailureKind::NotSent, message, .. }) => {
                 if let Some(s) = self.state.plan.step(&step).cloned() {
-                    self.delegate_ended(
+                    self.nodes_moved(
                         turn,
                         &s,
                         false,
@@ -416,9 +422,9 @@ impl Decider {
         self.live.observing.remove(&op);
         let Ok(view) = answer else { return };
         let verdict = view.verdict();
-        let known = self
-            .step_of(&op)
-            .and_then(|s| self.state.run.as_ref()?.steps.get(&s)?.seen.as_ref().map(|s| s.value.clone()));
+        let of_step = self.step_of(&op).and_then(|s| self.state.run.as_ref()?.steps.get(&s)?.seen.clone());
+        let of_action = self.state.sequence.as_ref().and_then(|s| s.of_operation(&op)?.1.seen.clone());
+        let known = of_step.or(of_action).map(|s| s.value);
         if known.as_ref() != Some(&verdict) {
             self.emit(turn, ENGINE, Event::OpSeen { op, verdict }, now);
         }

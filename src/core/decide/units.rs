@@ -6,15 +6,18 @@ use super::{Decider, Turn, seconds};
 use crate::core::apply::rebooted;
 use crate::core::event::{ENGINE, Event, ReadKey};
 use crate::core::name::NodeName;
-use crate::core::plan::{Stage, StepKind};
+use crate::core::plan::{Mode, Stage};
 use crate::core::run::UnitState;
 use crate::core::view::{DriverNode, DriverResult, HostView};
 
 /// Seconds without any answer about the run or the cluster after which a node in work is *unknown*.
-const EVIDENCE_HOLDS: i64 = 300;
+pub(super) const EVIDENCE_HOLDS: i64 = 300;
 
 impl Decider {
     pub(super) fn settle_units(&mut self, turn: &mut Turn, now: Timestamp) {
+        if self.state.plan.driver.mode == Mode::Direct {
+            return self.settle_direct_units(turn, now);
+        }
         if self.delegate_intended_at().is_none() || self.state.phase.is_terminal() {
             return;
         }
@@ -37,7 +40,7 @@ impl Decider {
     /// When the driver was last asked to run, where it was.
     pub(super) fn delegate_intended_at(&self) -> Option<Timestamp> {
         let run = self.state.run.as_ref()?;
-        let step = self.state.plan.steps.iter().find(|s| s.kind == StepKind::Delegate)?;
+        let step = self.state.plan.steps.iter().find(|s| s.kind.moves_nodes())?;
         run.steps.get(&step.id)?.intended_at
     }
 
@@ -66,7 +69,7 @@ impl Decider {
     }
 
     /// Seconds since the driver or the cluster last answered.
-    fn evidence_age(&self, now: Timestamp) -> i64 {
+    pub(super) fn evidence_age(&self, now: Timestamp) -> i64 {
         let cluster = ReadKey { group: self.state.plan.driver.cluster.clone(), node: None };
         let last = [self.fresh_at(&self.driver_key()), self.fresh_at(&cluster), self.delegate_intended_at()];
         last.into_iter().flatten().max().map_or(0, |at| seconds(at, now))
