@@ -101,6 +101,13 @@ fn wrong(e: &LoadError) -> Exit {
     Exit::Usage
 }
 
+/// When checks are asked, with a heading each.
+const MOMENTS: [(Moment, &str); 3] = [
+    (Moment::Before, "Checks before"),
+    (Moment::Returning, "When a node is back on the new build"),
+    (Moment::After, "Proof after the last node"),
+];
+
 fn show(r: &crate::runbook::Runbook) {
     println!("{}\n{}\n", r.info.title, out::wrap(&r.info.source, 0));
     println!("Targets");
@@ -109,7 +116,7 @@ fn show(r: &crate::runbook::Runbook) {
         let end = t.end_of_support.as_ref().map_or(String::new(), |e| format!(", supported until {e}"));
         println!("  {name}  build {} from {} build {}{end}{default}", t.build, t.from_version, t.from_build);
     }
-    for (moment, title) in [(Moment::Before, "Checks before"), (Moment::After, "Proof after the last node")] {
+    for (moment, title) in MOMENTS {
         println!("\n{title}");
         let mut areas: BTreeMap<&str, Vec<&Check>> = BTreeMap::new();
         for c in r.checks.iter().filter(|c| c.moment == moment) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::command::{blockers, failed, fixable, keys_of, moment, plural, sequence_nodes, stale};
+use super::command::{blockers, failed, fixable, keys_of, lost, moment, plural, sequence_nodes, stale};
 use super::connection::Connection;
 use super::event::Outcome;
 use super::plan::{FixBy, Moment, Stage, StepKind};
@@ -244,6 +244,9 @@ fn running(state: &State, now: Timestamp) -> Advice {
             .press(Suggest::Details, "shows what is known")
             .urgent();
     }
+    if let Some(a) = returned(state) {
+        return a;
+    }
     let name = &state.plan.driver.name;
     if let Some(node) = state.orphaned() {
         return say(format!(
@@ -282,6 +285,19 @@ fn running(state: &State, now: Timestamp) -> Advice {
     say(format!("{node} {}: {} of {} usual. Nothing to do.", unit.state.word(), duration(since), about(&usually)))
 }
 
+/// What a node that is back has lost, and nobody is mending.
+fn returned(state: &State) -> Option<Advice> {
+    let key = lost(state).into_iter().next()?;
+    let (check, node) = (state.plan.check(&key.check)?, key.node.as_ref()?);
+    let verdict = &state.verdict_of(&key)?.value;
+    let saw = verdict.observed.as_ref().or(verdict.why.as_ref()).map_or_else(String::new, |s| format!(": {s}"));
+    let does = match &check.fix {
+        Some(fix) => format!("opens it; its fix {}", fix.changes),
+        None => "opens it".to_owned(),
+    };
+    Some(say(format!("{node}, {}{saw}.", check.title.to_lowercase())).press(Suggest::Details, does).urgent())
+}
+
 fn about(usual: &Usual) -> String {
     match usual {
         Usual::Sibling(node, s) => format!("{} ({node})", duration(*s as i64)),
@@ -314,8 +330,13 @@ fn paused(state: &State, reason: &PauseReason) -> Advice {
 }
 
 fn commit(state: &State) -> Advice {
-    let step = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind == StepKind::Commit);
+    let step = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind.waits());
     let Some(step) = step else { return say("") };
+    if step.kind == StepKind::Person {
+        return say(format!("{}: {}", step.title, step.ask.as_deref().unwrap_or("done outside, and confirmed")))
+            .press(Suggest::Commit(step.id.clone()), "confirms it; leaving it for later is fine")
+            .urgent();
+    }
     let commit = state.run.as_ref().and_then(|r| r.commits.get(&step.id));
     if state.commit_asked.is_some() {
         return say(format!("{}: proving it once more.", step.title));

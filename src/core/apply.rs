@@ -1,14 +1,16 @@
 //! The fold. Total and pure: no clock, no I/O, no failure. An event about something unknown changes nothing.
 
+use std::collections::BTreeMap;
+
 use super::connection::Connection;
 use super::event::{Answer, Event, Stamped, VerdictKey, Waiting};
 use super::name::NodeName;
-use super::plan::Stage;
+use super::plan::{Place, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
 use super::sequence::{Halt, SequenceRun, Wish};
 use super::state::{
-    Attestation, CheckState, CommitAsked, CommitState, FixState, HISTORY, Machine, Passage, ProofState, Run, Seen,
-    State, StepEnd, Unit,
+    Attestation, CheckState, CommitAsked, CommitState, Ending, FixState, HISTORY, Machine, Part, Passage,
+    ProofState, Run, Seen, State, StepEnd, Unit,
 };
 
 impl State {
@@ -214,23 +216,56 @@ impl State {
                     first_error: None,
                     stopping: None,
                     commits: Default::default(),
+                    turn_at: at,
+                    turn_seq: stamped.seq,
+                    ending: None,
                     ended_at: None,
                     message: String::new(),
                 });
             }
             Event::StepIntended { step, op, attempt, node } => {
+                let planned = self.plan.step(step);
+                let everywhere = planned.is_some_and(|s| matches!(s.on, Place::EachNode | Place::Everywhere));
+                let drives = planned.is_some_and(|s| s.kind.moves_nodes());
                 let Some(run) = &mut self.run else { return };
                 let s = run.steps.entry(step.clone()).or_default();
-                *s = Default::default();
-                s.attempt = *attempt;
+                let before = std::mem::take(s);
+                s.attempt = before.attempt.max(*attempt);
                 s.op = Some(op.clone());
                 s.node = Some(node.clone());
                 s.intended_at = Some(at);
+                if planned.is_some_and(|s| s.kind == StepKind::Do) {
+                    s.intended_at = before.intended_at.or(Some(at));
+                    s.on = if everywhere { before.on } else { BTreeMap::new() };
+                    let (attempt, op) = (*attempt, Some(op.clone()));
+                    let part = Part { attempt, op, intended_at: Some(at), seq: stamped.seq, ..Part::default() };
+                    s.on.insert(node.clone(), part);
+                }
                 run.stopping = None;
                 // A new attempt: nodes that were cut short wait again; proved ones stay.
-                for unit in run.units.values_mut().filter(|u| !u.state.is_good()) {
+                for unit in run.units.values_mut().filter(|u| drives && !u.state.is_good()) {
                     unit.enter(UnitState::Pending, at, "waits for its turn");
                 }
+            }
+            Event::StepAnswered { op, answer, .. } => {
+                let run = self.run.as_mut();
+                let mut parts = run.into_iter().flat_map(|r| r.steps.values_mut()).flat_map(|s| s.on.values_mut());
+                if let Some(part) = parts.find(|p| p.op.as_ref() == Some(op)) {
+                    (part.answer, part.seq) = (Some(answer.clone()), stamped.seq);
+                }
+            }
+            Event::StepDone { step, node, message } => {
+                let Some(run) = &mut self.run else { return };
+                let part = run.steps.entry(step.clone()).or_default().on.entry(node.clone()).or_default();
+                part.done = Some(Seen { at, value: message.clone() });
+            }
+            Event::StepConfirmed { step, note } => {
+                let Some(run) = &mut self.run else { return };
+                let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+                let message = format!("confirmed by {}{note}", stamped.actor);
+                run.steps.entry(step.clone()).or_default().ended =
+                    Some(Seen { at, value: StepEnd { ok: true, message } });
+                (run.turn_at, run.turn_seq) = (at, stamped.seq);
             }
             Event::StepStarted { step, .. } => {
                 if let Some(s) = self.run.as_mut().and_then(|r| r.steps.get_mut(step)) {
@@ -253,6 +288,7 @@ impl State {
                 let s = run.steps.entry(step.clone()).or_default();
                 s.ended = Some(Seen { at, value: StepEnd { ok: *ok, message: message.clone() } });
                 run.stopping = None;
+                (run.turn_at, run.turn_seq) = (at, stamped.seq);
                 if !ok {
                     run.first_error.get_or_insert(Seen { at, value: message.clone() });
                 }
@@ -304,11 +340,13 @@ impl State {
                 }
             }
             Event::Resumed { step } => {
-                if let (Some(run), Some(step)) = (&mut self.run, step)
-                    && let Some(s) = run.steps.get_mut(step)
-                {
-                    s.ended = None;
-                    s.op = None;
+                let Some(run) = &mut self.run else { return };
+                (run.turn_at, run.turn_seq) = (at, stamped.seq);
+                if let Some(s) = step.as_ref().and_then(|s| run.steps.get_mut(s)) {
+                    (s.ended, s.op) = (None, None);
+                    for part in s.on.values_mut().filter(|p| p.done.is_none()) {
+                        *part = Part { attempt: part.attempt, ..Part::default() };
+                    }
                 }
             }
 
@@ -363,6 +401,12 @@ impl State {
                 self.commit_asked = None;
                 if let Some(run) = &mut self.run {
                     run.commits.insert(step.clone(), CommitState::Deferred { at });
+                }
+            }
+            Event::RunEnding { verdict, message } => {
+                if let Some(run) = &mut self.run {
+                    (run.turn_at, run.turn_seq) = (at, stamped.seq);
+                    run.ending = Some(Ending { verdict: *verdict, message: message.clone() });
                 }
             }
             Event::RunEnded { verdict, message } => {

@@ -63,9 +63,17 @@ pub enum Command {
         typed: String,
         reason: String,
     },
-    /// Leave the irreversible steps that are open for later; the run ends.
+    /// Confirm what was done outside.
+    Confirm {
+        step: String,
+        note: String,
+    },
+    /// Leave the steps that wait for a person for later, or a clean-up that cannot be done; the run ends.
     Defer,
 }
+
+/// Why nothing is done yet about a check of a node that returns.
+const BACK: &str = "it is judged when the node is back on the new build";
 
 /// Why a command is not carried out: what a person reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +114,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             match check.moment {
                 Moment::Before if !state.phase.is_preparing() => refuse(under_way(state)),
                 Moment::After if !verifying(state) => refuse("it is judged when the last node is done"),
+                Moment::Returning if !upgrading(state) => refuse(BACK),
                 _ => Ok(()),
             }
         }
@@ -157,8 +166,11 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             let Some(check) = state.plan.check(&key.check) else {
                 return refuse("there is no such check");
             };
-            if !state.phase.is_preparing() {
-                return refuse(under_way(state));
+            match check.moment {
+                Moment::Returning if !upgrading(state) => return refuse(BACK),
+                Moment::Returning => {}
+                _ if !state.phase.is_preparing() => return refuse(under_way(state)),
+                _ => {}
             }
             let Some(fix) = &check.fix else {
                 return refuse(format!("there is no automatic fix: {}", check.remedy));
@@ -270,6 +282,25 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 None => Ok(()),
             }
         }
+        Command::Confirm { step, note: _ } => {
+            let known = state.plan.step(step).filter(|s| s.kind == StepKind::Person);
+            let Some(known) = known else { return refuse("there is nothing to confirm") };
+            match (&state.phase, state.current_step()) {
+                (Phase::AwaitingCommit, Some(id)) if id == known.id => Ok(()),
+                (p, _) if p.is_terminal() => refuse("the run has ended"),
+                _ => refuse("its turn has not come"),
+            }
+        }
+        Command::Defer if state.phase == Phase::Finalising => {
+            let failed = |s: &super::plan::Step| {
+                state.run.as_ref().and_then(|r| r.steps.get(&s.id)?.ended.as_ref()).is_some_and(|e| !e.value.ok)
+            };
+            match state.cleanups().next() {
+                Some(step) if failed(step) => Ok(()),
+                Some(step) => refuse(format!("{} is being done", step.title)),
+                None => refuse("nothing to leave for later"),
+            }
+        }
         Command::Defer => match state.phase {
             Phase::AwaitingCommit => match open_commit_intent(state) {
                 Some(step) => refuse(format!("{step} is being done")),
@@ -328,11 +359,35 @@ pub fn verifying(state: &State) -> bool {
     state.current_step().and_then(|s| state.plan.step(s)).is_some_and(|s| s.kind == StepKind::Verify)
 }
 
+/// Whether a run goes on.
+fn upgrading(state: &State) -> bool {
+    state.run.is_some() && !state.phase.is_terminal()
+}
+
+/// Checks of nodes that are back which are not good and which nobody is mending: a person decides, worst first.
+pub fn lost(state: &State) -> Vec<VerdictKey> {
+    if !upgrading(state) {
+        return Vec::new();
+    }
+    let bad = |k: &VerdictKey| {
+        let current = state.checks.get(k).filter(|c| c.fixing.is_none()).and_then(|c| c.current.as_ref());
+        current.map(|v| v.value.outcome).filter(|o| is_bad(*o))
+    };
+    let mut out: Vec<_> =
+        keys_of(state, Moment::Returning).into_iter().filter_map(|k| Some((bad(&k)?, k))).collect();
+    out.sort_by_key(|(outcome, _)| std::cmp::Reverse(*outcome));
+    out.into_iter().map(|(_, k)| k).collect()
+}
+
 /// The checks that are judged now.
 pub fn moment(state: &State) -> Moment {
-    let after_first = state.run.is_some()
-        && state.current_step().and_then(|s| state.plan.step(s)).is_none_or(|s| !s.kind.moves_nodes());
-    if after_first { Moment::After } else { Moment::Before }
+    let current = state.current_step().and_then(|id| state.plan.steps.iter().position(|s| s.id == id));
+    let driven = state.plan.steps.iter().position(|s| s.kind.moves_nodes());
+    if state.run.is_some() && current > driven || current.is_none() && state.run.is_some() {
+        Moment::After
+    } else {
+        Moment::Before
+    }
 }
 
 /// Every verdict of a moment, in the order of the plan.

@@ -247,6 +247,15 @@ pub enum Event {
     StepStarted { step: String, op: OpId },
     #[serde(rename = "op.seen")]
     OpSeen { op: OpId, verdict: OpVerdict },
+    /// The script of a step answered on a machine.
+    #[serde(rename = "step.answer")]
+    StepAnswered { op: OpId, took_ms: u64, answer: Answer },
+    /// The probe of a step says that it is done on a machine.
+    #[serde(rename = "step.done")]
+    StepDone { step: String, node: NodeName, message: String },
+    /// A person confirms what they did outside.
+    #[serde(rename = "step.confirm")]
+    StepConfirmed { step: String, note: String },
     #[serde(rename = "step.ended")]
     StepEnded { step: String, ok: bool, message: String },
 
@@ -287,6 +296,9 @@ pub enum Event {
     CommitEnded { step: String, op: OpId, ok: bool, message: String },
     #[serde(rename = "commit.deferred")]
     CommitDeferred { step: String },
+    /// The run is over but for its clean-ups.
+    #[serde(rename = "run.ending")]
+    RunEnding { verdict: RunVerdict, message: String },
     #[serde(rename = "run.end")]
     RunEnded { verdict: RunVerdict, message: String },
 }
@@ -343,6 +355,9 @@ impl Event {
             | StartIntended { .. }
             | StepIntended { .. }
             | StepStarted { .. }
+            | StepAnswered { .. }
+            | StepDone { .. }
+            | StepConfirmed { .. }
             | StepEnded { .. }
             | PauseRequested { .. }
             | StopIntended { .. }
@@ -351,6 +366,7 @@ impl Event {
             | CommitIntended { .. }
             | CommitEnded { .. }
             | CommitDeferred { .. }
+            | RunEnding { .. }
             | RunEnded { .. } => Durability::Sync,
         }
     }
@@ -362,6 +378,7 @@ impl Event {
             ConnectionChanged { node, .. } | HostSeen { node, .. } | UnitChanged { node, .. } => Some(node),
             PersonAwaited { node, .. } => Some(node),
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
+            StepDone { node, .. } => Some(node),
             ActionIntended { node, .. } | GateSeen { node, .. } | ActionEnded { node, .. } => Some(node),
             FactsAsked { key, .. } | FactsRead { key, .. } => key.node.as_ref(),
             CheckJudged { key, .. } => key.node.as_ref(),
@@ -380,6 +397,7 @@ impl Event {
             | ActionAnswered { op, .. }
             | StepIntended { op, .. }
             | StepStarted { op, .. }
+            | StepAnswered { op, .. }
             | OpSeen { op, .. }
             | PauseRequested { op }
             | StopIntended { op }

@@ -118,14 +118,27 @@ impl Judge {
             .collect()
     }
 
-    /// Whether a step already happened, by its probe; an error where that cannot be told.
+    /// Whether a step already happened, by its probe: on a machine where it is done on each of them. An error where that cannot
+    /// be told.
     ///
     /// # Errors
     /// The facts are not there, or the expression has no value.
-    pub fn probe(&self, state: &State, step: &str) -> Result<bool, String> {
+    pub fn probe(&self, state: &State, step: &str, on: Option<&NodeName>) -> Result<bool, String> {
         let probe = state.plan.step(step).and_then(|s| s.probe.as_ref()).ok_or("the step has no probe")?;
-        let scope = self.facts_scope(state, std::slice::from_ref(&probe.facts), CheckScope::Cluster, None)?;
-        self.holds(&probe.done, &scope).map_err(|NoValue(why)| why)
+        self.of_probe(state, &probe.facts, &probe.done, on)
+    }
+
+    /// Whether the probe of a step says that it was tried and will not happen by itself.
+    pub fn probe_failed(&self, state: &State, step: &str, on: Option<&NodeName>) -> bool {
+        let probe = state.plan.step(step).and_then(|s| s.probe.as_ref());
+        let failed = probe.and_then(|p| Some((&p.facts, p.failed.as_ref()?)));
+        failed.is_some_and(|(facts, expr)| self.of_probe(state, facts, expr, on) == Ok(true))
+    }
+
+    fn of_probe(&self, state: &State, facts: &str, expr: &Expr, on: Option<&NodeName>) -> Result<bool, String> {
+        let scope = if on.is_some() { CheckScope::EachNode } else { CheckScope::Cluster };
+        let scope = self.facts_scope(state, &[facts.to_owned()], scope, on)?;
+        self.holds(expr, &scope).map_err(|NoValue(why)| why)
     }
 
     /// The conditions of a gate for a node, by what was just seen.

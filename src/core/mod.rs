@@ -18,6 +18,7 @@ pub mod run;
 pub mod sequence;
 pub mod standing;
 pub mod state;
+pub mod step;
 pub mod summary;
 pub mod text;
 pub mod view;

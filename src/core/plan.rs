@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::log::LogFormat;
 use super::name::NodeName;
 use super::sequence::Sequence;
+pub use super::step::{Class, LeftOut, Probe, Proof, Step, StepKind, Tier};
 
 /// Everything a run needs to know, resolved and frozen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,6 +167,8 @@ pub enum Severity {
 pub enum Moment {
     /// Readiness, before the run.
     Before,
+    /// On each node, as soon as it answers on the target build, while the driver goes on.
+    Returning,
     /// Proof, when the last node is done.
     After,
 }
@@ -237,6 +240,9 @@ pub struct Fix {
     /// What a person should know before they agree.
     #[serde(default)]
     pub warning: Vec<String>,
+    /// Done without a question, where the check fails on a node that returned.
+    #[serde(default)]
+    pub by_itself: bool,
 }
 
 /// What mends.
@@ -265,112 +271,6 @@ impl Fix {
             FixBy::Script(_) => self.then.as_deref(),
         }
     }
-}
-
-/// What a repetition would do (run-safety-model 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    Read,
-    /// May be repeated after a probe.
-    Write,
-    /// Must happen at most once: never sent again on doubt.
-    Once,
-    /// Cannot be undone.
-    Irreversible,
-}
-
-/// How a person agrees (run-safety-model 10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tier {
-    T0,
-    T1,
-    /// A dialog, answered with `y`.
-    T2,
-    /// The cluster's name is typed, with a reason.
-    T3,
-}
-
-/// What kind of step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepKind {
-    /// Hand the nodes to the driver and follow it until every node is proved.
-    Delegate,
-    /// Move the nodes ourselves, one after the other, by a sequence.
-    Sequence,
-    /// Judge every `after` check.
-    Verify,
-    /// Irreversible, on its own confirmation, after a fresh proof.
-    Commit,
-}
-
-impl StepKind {
-    /// Moves the nodes, by whomever.
-    pub fn moves_nodes(self) -> bool {
-        matches!(self, StepKind::Delegate | StepKind::Sequence)
-    }
-}
-
-/// One step of the run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
-    pub id: String,
-    pub title: String,
-    pub kind: StepKind,
-    /// It exists only while these settings have these values.
-    #[serde(default)]
-    pub only: BTreeMap<String, Json>,
-    /// What it does to each node, where it moves them by a sequence.
-    #[serde(default)]
-    pub sequence: Option<String>,
-    pub class: Class,
-    pub on: Place,
-    pub script: Option<ScriptId>,
-    /// Runs as a scheduled task under the claim and exit protocol, not on the connection.
-    pub detached: bool,
-    /// Tells whether it already happened.
-    pub probe: Option<Probe>,
-    /// Seconds it usually takes, and seconds after which a person is asked to look.
-    pub expected: u64,
-    pub budget: u64,
-    /// Where it can be left without harm, in words.
-    pub safe_point: String,
-    pub tier: Tier,
-    /// What it cannot take back, and what stays possible: shown before it is confirmed.
-    pub warning: Vec<String>,
-    /// Must all hold, read again less than a minute before.
-    pub proof: Vec<Proof>,
-}
-
-/// A step that does not exist with the settings of the plan, and its place among all steps of the runbook.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LeftOut {
-    pub at: usize,
-    pub step: Step,
-}
-
-/// A read that tells whether a step already happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probe {
-    pub facts: String,
-    /// True = it happened.
-    pub done: Expr,
-    /// True = it was tried and will not happen by itself.
-    #[serde(default)]
-    pub failed: Option<Expr>,
-}
-
-/// One condition that must be proved right before an irreversible step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Proof {
-    pub title: String,
-    pub facts: Vec<String>,
-    pub pass: Expr,
-    /// What was seen, in a few words: shown where it does not hold.
-    #[serde(default)]
-    pub observed: Option<Expr>,
 }
 
 /// Who moves the nodes (run-safety-model 2).

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::connection::Connection;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
 use super::name::{NodeName, OpId};
-use super::plan::{Plan, Scope, Severity, Stage};
+use super::plan::{Plan, Scope, Severity, Stage, Step};
 use super::run::{Phase, RunVerdict, UnitState};
 use super::sequence::{Sequence, SequenceRun};
+pub use super::step::{Part, StepEnd, StepState};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
 
 /// A value with the time it was first seen.
@@ -147,26 +148,19 @@ pub struct Run {
     /// The request that the driver stop, while it is on its way.
     pub stopping: Option<OpId>,
     pub commits: BTreeMap<String, CommitState>,
+    /// When the turn of the step under way came, and the number of that event: what was read before says nothing about it.
+    pub turn_at: Timestamp,
+    pub turn_seq: u64,
+    /// It ends so once the clean-ups are done.
+    pub ending: Option<Ending>,
     pub ended_at: Option<Timestamp>,
     pub message: String,
 }
 
-/// One step of the run.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
-pub struct StepState {
-    pub attempt: u32,
-    pub op: Option<OpId>,
-    pub node: Option<NodeName>,
-    pub intended_at: Option<Timestamp>,
-    pub started_at: Option<Timestamp>,
-    pub seen: Option<Seen<OpVerdict>>,
-    pub ended: Option<Seen<StepEnd>>,
-}
-
-/// How a step ended.
+/// How a run ends.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StepEnd {
-    pub ok: bool,
+pub struct Ending {
+    pub verdict: RunVerdict,
     pub message: String,
 }
 
@@ -375,9 +369,33 @@ impl State {
         step.node.as_ref().filter(|_| gone && step.ended.is_none())
     }
 
+    /// Clean-ups that are still to be done before the run may end.
+    pub fn cleanups(&self) -> impl Iterator<Item = &Step> {
+        let run = self.run.as_ref();
+        let ended = move |id: &str| run?.steps.get(id)?.ended.as_ref().filter(|e| e.value.ok);
+        let left_open = move |id: &str| run.is_some_and(|r| r.commits.contains_key(id));
+        let begun = move |id: &String| run.and_then(|r| r.steps.get(id)).is_some_and(|s| s.attempt > 0);
+        let needed = move |s: &&Step| run.is_some() && s.always && s.undoes.as_ref().is_none_or(begun);
+        self.plan.steps.iter().filter(needed).filter(move |s| ended(&s.id).is_none() && !left_open(&s.id))
+    }
+
+    /// Clean-ups that a person left open, and why they could not be done: to be done by hand.
+    pub fn left_open(&self) -> impl Iterator<Item = (&Step, &str)> {
+        let run = self.run.as_ref();
+        let deferred = move |s: &&Step| {
+            let state = run.and_then(|r| r.commits.get(&s.id));
+            s.always && matches!(state, Some(CommitState::Deferred { .. }))
+        };
+        let why = move |s: &Step| Some(run?.steps.get(&s.id)?.ended.as_ref()?.value.message.as_str());
+        self.plan.steps.iter().filter(deferred).map(move |s| (s, why(s).unwrap_or("not done")))
+    }
+
     /// The step the run is at: the first that has not ended well.
     pub fn current_step(&self) -> Option<&str> {
         let run = self.run.as_ref()?;
+        if run.ending.is_some() {
+            return self.cleanups().next().map(|s| s.id.as_str());
+        }
         self.plan
             .steps
             .iter()

@@ -179,6 +179,22 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             };
             one(None, "step", Level::Debug, format!("{op} {text}"))
         }
+        Event::StepAnswered { op, answer, .. } => match answer {
+            Answer::Facts(json) => one(None, "step", Level::Debug, format!("{op} answered {json}")),
+            Answer::Failed(f) => {
+                one(None, "step", Level::Warning, format!("{op}: {}: {}", f.kind.words(), f.message))
+            }
+        },
+        Event::StepDone { step, node, message } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            one(Some(node), "step", Level::Info, format!("{title}: {message}"))
+        }
+        Event::StepConfirmed { step, note } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+            one(None, "step", Level::Info, who(&format!("{title} confirmed{note}")))
+        }
+        Event::RunEnding { message, .. } => one(None, "run", Level::Info, format!("{message}; clean-ups first")),
         Event::StepEnded { step, ok, message } => {
             let level = if *ok { Level::Info } else { Level::Error };
             one(None, "step", level, format!("{step} {}: {message}", if *ok { "done" } else { "failed" }))

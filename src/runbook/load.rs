@@ -17,8 +17,8 @@ use super::schema::{
 use super::{LARGEST_SCRIPT, Runbook};
 use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
 use crate::core::plan::{
-    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, LogFrom, LogSource, Place, Probe, Proof, RunbookInfo,
-    SECRETS, Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
+    ARGUMENTS, Check, Class, Driver, Expr, FactGroup, LogFrom, LogSource, Moment, Place, Probe, Proof,
+    RunbookInfo, SECRETS, Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
 };
 use crate::core::sequence::Sequence;
 
@@ -136,7 +136,13 @@ impl Loader<'_> {
             if steps.iter().any(|s| &s.id == t.id.get_ref()) {
                 self.say(&at, &t.id, format!("there are two steps `{}`", t.id.get_ref()), None);
             }
-            steps.extend(self.step(&at, &known, &sequences, t));
+            let Some(step) = self.step(&at, &known, &sequences, t) else { continue };
+            if let Some(word) = t.undoes.as_ref().filter(|w| !steps.iter().any(|s| &s.id == w.get_ref())) {
+                let names = steps.iter().map(|s| s.id.as_str());
+                let help = suggest(word.get_ref(), names);
+                self.say(&at, word, format!("no step before it is `{}`", word.get_ref()), Some(help));
+            }
+            steps.push(step);
         }
         let driver = self.driver(&at, &known, &file.driver)?;
         let logs = file.log.iter().filter_map(|t| self.log(&at, t)).collect();
@@ -337,6 +343,23 @@ impl Loader<'_> {
         if let Some(fail) = t.fail.as_ref().filter(|_| t.attest.is_none()) {
             self.say(at, fail, "`fail` stands beside `attest` only: `pass` says enough".into(), None);
         }
+        if t.moment == Moment::Returning && t.scope != Scope::EachNode {
+            let help = "scope = \"each-node\": it is judged on each node as it returns".to_owned();
+            self.say(at, &t.id, "what is looked at on a node that returns is about that node".into(), Some(help));
+        }
+        let fix = t.fix.as_ref();
+        if let Some(by_itself) = fix.and_then(|f| f.by_itself.as_ref()).filter(|_| t.moment != Moment::Returning) {
+            let help = "moment = \"returning\"; before the run a person decides".to_owned();
+            self.say(at, by_itself, "only what a returning node lost is mended by itself".into(), Some(help));
+        }
+        if let Some(f) = fix.filter(|f| t.moment == Moment::Returning && f.script.is_none()) {
+            self.say(
+                at,
+                &f.changes,
+                "a node that returns is mended by a script: the driver moves it".into(),
+                None,
+            );
+        }
         for word in &t.facts {
             let place = known.group(word.get_ref()).map(|g| g.on);
             if t.scope == Scope::Coordinator && place == Some(Place::EachNode) {
@@ -398,6 +421,12 @@ impl Loader<'_> {
             StepKind::Commit if t.script.is_none() || t.class != Class::Irreversible || t.tier != Tier::T3 => {
                 lacks("`script`, `class = \"irreversible\"` and `tier = \"t3\"`: it cannot be undone");
             }
+            StepKind::Do if t.script.is_none() || !matches!(t.class, Class::Write | Class::Once) || t.detached => {
+                lacks("`script` and `class = \"write\"` or \"once\"; it is not detached");
+            }
+            StepKind::Person if t.ask.is_none() || t.script.is_some() || t.class != Class::Read => {
+                lacks("`ask`, the question, and `class = \"read\"`; it has no script");
+            }
             StepKind::Commit if t.proof.is_empty() => lacks("its `proof`: what must hold right before it"),
             StepKind::Verify if t.class != Class::Read => lacks("`class = \"read\"`: it only looks"),
             _ => {}
@@ -405,6 +434,9 @@ impl Loader<'_> {
         if let Some(word) = t.sequence.as_ref().filter(|w| !sequences.iter().any(|s| s.id == *w.get_ref())) {
             let help = suggest(word.get_ref(), sequences.iter().map(|s| s.id.as_str()).collect::<Vec<_>>());
             self.say(at, word, format!("there is no sequence `{}`", word.get_ref()), Some(help));
+        }
+        if t.always && t.kind != StepKind::Do {
+            self.say(at, &t.id, "only a step of kind `do` can be `always` done".into(), None);
         }
         let only = self.only(at, t);
         let script = match &t.script {
@@ -430,6 +462,9 @@ impl Loader<'_> {
             tier: t.tier,
             warning: t.warning.clone(),
             proof,
+            always: t.always,
+            undoes: t.undoes.as_ref().map(|w| w.get_ref().clone()),
+            ask: t.ask.clone(),
         })
     }
 

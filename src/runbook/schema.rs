@@ -171,6 +171,8 @@ pub struct FixTable {
     /// What a person should know before they agree.
     #[serde(default)]
     pub warning: Vec<String>,
+    /// Done without a question: only for a node that returns.
+    pub by_itself: Option<Spanned<bool>>,
     pub timeout: Option<u64>,
 }
 
@@ -266,6 +268,10 @@ pub struct StepTable {
     #[serde(default)]
     pub proof: Vec<ProofTable>,
     pub timeout: Option<u64>,
+    #[serde(default)]
+    pub always: bool,
+    pub undoes: Option<Word>,
+    pub ask: Option<String>,
 }
 
 /// `probe = { … }` of a step.

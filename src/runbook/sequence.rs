@@ -145,6 +145,8 @@ impl Loader<'_> {
             self.say(at, person, "a sequence has `person` in its actions".into(), Some(help.into()));
         }
         let person = t.person.as_ref().map(|w| w.get_ref().clone());
-        Some(Fix { by, changes: t.changes.get_ref().clone(), then, person, warning: t.warning.clone() })
+        let by_itself = t.by_itself.as_ref().is_some_and(|b| *b.get_ref());
+        let changes = t.changes.get_ref().clone();
+        Some(Fix { by, changes, then, person, warning: t.warning.clone(), by_itself })
     }
 }

@@ -56,6 +56,10 @@ impl Model {
             Defer => self.open(Overlay::Confirm(Confirm::new(Act::Defer))),
             Commit => {
                 if let Some(step) = self.open_step() {
+                    if self.is_person(&step) {
+                        self.open(Overlay::Attest(self::Attest::of_step(step)));
+                        return Vec::new();
+                    }
                     self.open(Overlay::Commit(self::Commit::new(step)));
                     return self.prove();
                 }
@@ -289,6 +293,7 @@ fn name(command: &Command) -> &'static str {
         Command::Stop => "Stop",
         Command::Prove { .. } => "Proof",
         Command::Commit { .. } => "Commit",
+        Command::Confirm { .. } => "Confirm",
         Command::Defer => "Leave for later",
     }
 }

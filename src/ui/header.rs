@@ -248,11 +248,13 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
 fn attention(state: &State, model: &Model) -> usize {
     let over = state.phase.is_terminal();
     let cut_off = state.cut_off();
+    let lost = crate::core::command::lost(state);
     state
         .plan
         .machines()
         .filter(|n| {
             cut_off.iter().any(|(m, _)| m == n)
+                || lost.iter().any(|k| k.node.as_ref() == Some(n))
                 || state.unit(n).is_some_and(|u| {
                     u.state.is_bad() || (!over && crate::core::summary::overdue(state, u, model.now))
                 })

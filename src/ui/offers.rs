@@ -3,7 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::overlays::{CheckView, Overlay, Page};
-use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, moment};
+use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, lost, moment};
 use crate::core::event::VerdictKey;
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
@@ -25,6 +25,9 @@ impl Model {
             }
             Connect => self.refused(&Command::Connect),
             Commit => match self.open_step() {
+                Some(step) if self.is_person(&step) => {
+                    self.refused(&Command::Confirm { step, note: String::new() })
+                }
                 Some(step) => self.refused_unless_asked(&Command::Prove { step }),
                 None => Some("no step is open".into()),
             },
@@ -92,12 +95,17 @@ impl Model {
         if asked && open { self.cannot_change() } else { self.refused(command) }
     }
 
-    /// The irreversible step that is next.
+    /// The step that waits for a person next.
     pub(super) fn open_step(&self) -> Option<String> {
         let state = self.state.as_ref()?;
-        let current = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind == StepKind::Commit);
+        let current = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind.waits());
         let first = || state.plan.steps.iter().find(|s| s.kind == StepKind::Commit);
         current.or_else(first).map(|s| s.id.clone())
+    }
+
+    /// A step that is done outside, and confirmed.
+    pub(super) fn is_person(&self, step: &str) -> bool {
+        self.state.as_ref().and_then(|s| s.plan.step(step)).is_some_and(|s| s.kind == StepKind::Person)
     }
 
     /// The reason of the first verdict, where the command is refused for every selected one.
@@ -152,6 +160,9 @@ impl Model {
         };
         if let Some(node) = locked.or_else(wrong) {
             return Some(Overlay::Node(node.clone(), Page::default()));
+        }
+        if let Some(key) = lost(state).into_iter().next() {
+            return Some(Overlay::Check(CheckView::new(key)));
         }
         if !matches!(state.phase, Phase::Blocked | Phase::Paused(_)) {
             return None;
@@ -216,7 +227,7 @@ fn for_phase(phase: &Phase) -> &'static [Action] {
         Phase::Pausing | Phase::Stopping => &[Pause, Stop],
         Phase::Paused(_) => &[Resume, Stop, RetryFailed],
         Phase::AwaitingCommit => &[Commit, Defer],
-        Phase::Finalising => &[],
+        Phase::Finalising => &[Defer],
         Phase::Succeeded | Phase::SucceededWithIssues | Phase::Failed | Phase::Stopped | Phase::Abandoned => {
             &[Outcome]
         }

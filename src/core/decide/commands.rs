@@ -10,7 +10,7 @@ use crate::core::connection::Connection;
 use crate::core::event::{Attested, Event, ProofItem, ReadKey, VerdictKey, Waiver};
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
-use crate::core::run::{PauseReason, Phase, RunVerdict};
+use crate::core::run::{PauseReason, Phase};
 use crate::core::sequence::Wish;
 use crate::core::state::CommitState;
 
@@ -96,6 +96,10 @@ impl Decider {
                 let to = if leaving { Phase::Stopping } else { Phase::Running };
                 self.phase(turn, actor, to, "resumed", now);
             }
+            Command::Pause if !self.is_driven() => {
+                let why = "before the next step";
+                self.phase(turn, actor, Phase::Pausing, why, now);
+            }
             Command::Pause => {
                 let name = self.state.plan.driver.name.clone();
                 self.ask_driver_to_stop(turn, actor, |op| Event::PauseRequested { op }, now);
@@ -103,9 +107,9 @@ impl Decider {
             }
             Command::Stop => {
                 if matches!(self.state.phase, Phase::Paused(_)) {
-                    let left = self.nodes_left();
-                    let message = format!("stopped with {left} of {} nodes not done", self.state.plan.nodes.len());
-                    self.emit(turn, actor, Event::RunEnded { verdict: RunVerdict::Stopped, message }, now);
+                    self.stopped(turn, actor, now);
+                } else if !self.is_driven() {
+                    self.phase(turn, actor, Phase::Stopping, "before the next step", now);
                 } else {
                     let name = self.state.plan.driver.name.clone();
                     self.ask_driver_to_stop(turn, actor, |op| Event::StopIntended { op }, now);
@@ -133,7 +137,7 @@ impl Decider {
                     return Ok(());
                 }
                 let kind = step.and_then(|s| self.state.plan.step(&s).map(|s| s.kind));
-                if kind == Some(StepKind::Commit) {
+                if kind.is_some_and(StepKind::waits) {
                     self.phase(turn, actor, Phase::AwaitingCommit, "resumed", now);
                 } else {
                     self.phase(turn, actor, Phase::Running, "resumed", now);
@@ -155,16 +159,28 @@ impl Decider {
                     }
                 }
             }
+            Command::Confirm { step, note } => {
+                let note = note.trim().to_owned();
+                self.emit(turn, actor, Event::StepConfirmed { step: step.clone(), note }, now);
+            }
+            Command::Defer if self.state.phase == Phase::Finalising => {
+                let open = self.state.cleanups().next().map(|s| s.id.clone());
+                if let Some(step) = open {
+                    self.emit(turn, actor, Event::CommitDeferred { step }, now);
+                }
+            }
             Command::Defer => {
                 let open: Vec<String> = self
                     .state
                     .plan
                     .steps
                     .iter()
-                    .filter(|s| s.kind == StepKind::Commit)
+                    .filter(|s| s.kind.waits())
                     .filter(|s| {
-                        let done = self.state.run.as_ref().and_then(|r| r.commits.get(&s.id));
-                        !matches!(done, Some(CommitState::Done { .. }))
+                        let run = self.state.run.as_ref();
+                        let done = run.and_then(|r| r.commits.get(&s.id));
+                        let confirmed = run.and_then(|r| r.steps.get(&s.id)).is_some_and(|s| s.ended.is_some());
+                        !confirmed && !matches!(done, Some(CommitState::Done { .. }))
                     })
                     .map(|s| s.id.clone())
                     .collect();
@@ -250,6 +266,13 @@ impl Decider {
         if matches!(self.state.phase, Phase::Blocked | Phase::Ready) {
             self.phase(turn, actor, Phase::Checking, "reading again", now);
         }
+    }
+
+    /// The driver was asked to move the nodes, and has not ended.
+    fn is_driven(&self) -> bool {
+        let step = self.state.current_step().and_then(|s| self.state.plan.step(s));
+        let known = step.filter(|s| s.kind.moves_nodes()).and_then(|s| self.state.run.as_ref()?.steps.get(&s.id));
+        known.is_some_and(|s| s.op.is_some())
     }
 
     fn ask_driver_to_stop(

@@ -96,7 +96,7 @@ impl Decider {
         let mut again = vec![key];
         // A fix may mend more than its own check, or leave a restart to be done: when the last one has ended, all of the machines
         // it was about is read again, and whatever still blocks.
-        if self.state.fixes.values().all(|f| f.answer.is_some()) {
+        if self.state.phase.is_preparing() && self.state.fixes.values().all(|f| f.answer.is_some()) {
             let mended = |k: &VerdictKey| self.state.fixes.values().any(|f| k.node.as_ref() == Some(&f.node));
             again.extend(before_keys(&self.state).into_iter().filter(|k| mended(k) || self.state.blocks(k, now)));
         }

@@ -9,8 +9,10 @@ mod direct;
 mod fixes;
 mod polls;
 mod reads;
+mod returning;
 mod run;
 mod sequence;
+mod steps;
 mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,7 +218,10 @@ impl Decider {
 
     /// When `tick` has something to do, if nothing else happens.
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        [self.next_poll(now), self.next_patience(), self.next_in_sequence(now)].into_iter().flatten().min()
+        [self.next_poll(now), self.next_patience(), self.next_in_sequence(now), self.next_in_steps()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Applies every rule until none has anything to say.
@@ -228,6 +233,7 @@ impl Decider {
             self.settle_checks(turn, now);
             self.settle_fixes(turn, now);
             self.settle_sequence(turn, now);
+            self.settle_returning(turn, now);
             self.settle_units(turn, now);
             self.settle_run(turn, now);
             if turn.events.len() == before {

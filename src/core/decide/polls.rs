@@ -66,8 +66,7 @@ impl Decider {
 
     /// The report of the attempt that is going on or has just ended.
     pub(super) fn own_report(&self) -> Option<&DriverReport> {
-        let run = self.state.run.as_ref()?;
-        let intended = run.steps.values().filter_map(|s| s.intended_at).max()?;
+        let intended = self.delegate_intended_at()?;
         let report = &self.state.report.as_ref()?.value;
         // The driver stamps by its own clock: a minute of skew is forgiven, an older run is not taken for ours.
         let started = report.started_utc?;

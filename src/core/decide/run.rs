@@ -47,7 +47,7 @@ impl Decider {
             .steps
             .iter()
             .filter(|(id, s)| {
-                let hands_over = self.state.plan.step(id).is_some_and(|p| p.kind == StepKind::Delegate);
+                let hands_over = self.state.plan.step(id).is_some_and(|p| p.kind.moves_nodes());
                 hands_over && s.started_at.is_none() && s.ended.is_none() && s.seen.is_none()
             })
             .filter_map(|(_, s)| Some((s.op.clone()?, s.node.clone())))
@@ -92,9 +92,14 @@ impl Decider {
             return self.phase(turn, ENGINE, Phase::Finalising, "every step is done", now);
         };
         match step.kind {
+            StepKind::Do => self.do_step(turn, &step, now),
             StepKind::Delegate => self.delegate(turn, &step, now),
             StepKind::Sequence => self.move_nodes(turn, &step, now),
             StepKind::Verify => self.verify(turn, &step, now),
+            StepKind::Person | StepKind::Commit if self.between_steps(turn, now) => {}
+            StepKind::Person => {
+                self.phase(turn, ENGINE, Phase::AwaitingCommit, &format!("{} waits for you", step.title), now);
+            }
             StepKind::Commit => {
                 let why = "every node is done and proved; the steps that cannot be undone wait for you";
                 self.phase(turn, ENGINE, Phase::AwaitingCommit, why, now);
@@ -229,11 +234,7 @@ impl Decider {
             r.units.values().filter(|u| matches!(u.state, UnitState::Failed | UnitState::RolledBack)).count()
         });
         match phase {
-            Phase::Stopping => {
-                let left = self.nodes_left();
-                let message = format!("stopped with {left} of {} nodes not done", self.state.plan.nodes.len());
-                self.emit(turn, ENGINE, Event::RunEnded { verdict: RunVerdict::Stopped, message }, now);
-            }
+            Phase::Stopping => self.stopped(turn, ENGINE, now),
             Phase::Pausing => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Operator), message, now),
             _ if failed > MAX_FAILED => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Budget), message, now),
             _ => self.phase(turn, ENGINE, Phase::Paused(PauseReason::NeedsDecision), message, now),
@@ -337,7 +338,7 @@ impl Decider {
             let reads: Vec<_> = keys.iter().map(|k| self.state.reads.get(k)).collect();
             let fresh = reads.iter().all(|r| r.is_some_and(|r| !r.is_open() && r.seq > intent));
             if fresh {
-                let (ok, message) = match self.judge.probe(&self.state, &step) {
+                let (ok, message) = match self.judge.probe(&self.state, &step, None) {
                     Ok(true) => (true, "happened, as read afterwards".to_owned()),
                     Ok(false) => (false, "did not happen, as read afterwards".to_owned()),
                     // Not told yet: read again, a little later.
@@ -354,14 +355,28 @@ impl Decider {
                 self.want_reads(turn, ENGINE, keys, "did the step happen", now);
             }
         }
-        if self.state.current_step().is_none() {
-            self.phase(turn, ENGINE, Phase::Finalising, "every step is done or left for later", now);
+        let next = self.state.current_step().and_then(|s| self.state.plan.step(s));
+        match next.map(|s| (s.kind, s.title.clone())) {
+            None => self.phase(turn, ENGINE, Phase::Finalising, "every step is done or left for later", now),
+            Some((kind, _)) if kind.waits() => {}
+            Some((_, title)) => self.phase(turn, ENGINE, Phase::Running, &format!("next: {title}"), now),
         }
     }
 
     fn finalise(&mut self, turn: &mut Turn, now: Timestamp) {
+        let next = self.state.cleanups().next().cloned();
+        if let Some(step) = next {
+            return self.clean_up(turn, &step, now);
+        }
         let Some(run) = &self.state.run else { return };
-        let deferred = run.commits.values().filter(|c| matches!(c, CommitState::Deferred { .. })).count();
+        let open: Vec<&str> = self.state.left_open().map(|(s, _)| s.title.as_str()).collect();
+        let open = if open.is_empty() { String::new() } else { format!("; not done: {}", open.join(", ")) };
+        if let Some(ending) = run.ending.clone() {
+            let message = format!("{}{open}", ending.message);
+            return self.emit(turn, ENGINE, Event::RunEnded { verdict: ending.verdict, message }, now);
+        }
+        let later = |s: &&Step| !s.always && matches!(run.commits.get(&s.id), Some(CommitState::Deferred { .. }));
+        let deferred = self.state.plan.steps.iter().filter(later).count();
         let nodes = self.state.plan.nodes.len();
         let after_warnings = keys_of(&self.state, Moment::After)
             .iter()
@@ -375,7 +390,7 @@ impl Decider {
         let version = &self.state.plan.target.version;
         let mut message = format!("{nodes} of {nodes} nodes at {version}, proved");
         if deferred > 0 {
-            message.push_str(&format!("; {} left for later", plural(deferred, "irreversible step")));
+            message.push_str(&format!("; {} left for later", plural(deferred, "step")));
         }
         if waived > 0 {
             message.push_str(&format!("; {waived} waived"));
@@ -383,8 +398,12 @@ impl Decider {
         if after_warnings > 0 {
             message.push_str(&format!("; {after_warnings} to look at"));
         }
-        let verdict =
-            if waived + after_warnings > 0 { RunVerdict::SucceededWithIssues } else { RunVerdict::Succeeded };
+        message.push_str(&open);
+        let verdict = if waived + after_warnings > 0 || !open.is_empty() {
+            RunVerdict::SucceededWithIssues
+        } else {
+            RunVerdict::Succeeded
+        };
         self.emit(turn, ENGINE, Event::RunEnded { verdict, message }, now);
     }
 
@@ -438,6 +457,10 @@ impl Decider {
         if self.state.sequence.as_ref().is_some_and(|s| s.of_operation(&op).is_some()) {
             return self.emit(turn, ENGINE, Event::ActionAnswered { op, took_ms, answer }, now);
         }
+        let steps = self.state.run.iter().flat_map(|r| r.steps.values());
+        if steps.flat_map(|s| s.on.values()).any(|p| p.op.as_ref() == Some(&op)) {
+            return self.emit(turn, ENGINE, Event::StepAnswered { op, took_ms, answer }, now);
+        }
         let commit = self.state.run.iter().flat_map(|r| &r.commits).find_map(|(step, c)| match c {
             CommitState::Intended { op: o, .. } if *o == op => Some(step.clone()),
             _ => None,
@@ -481,7 +504,7 @@ impl Decider {
 }
 
 /// A record in a few words: `level 12, upgrade version 32772`, or what was and what is.
-fn short(json: &Value) -> String {
+pub(super) fn short(json: &Value) -> String {
     match json {
         Value::String(s) => s.clone(),
         Value::Array(all) => all.iter().map(short).collect::<Vec<_>>().join(", "),

@@ -40,8 +40,8 @@ impl Decider {
     /// When the driver was last asked to run, where it was.
     pub(super) fn delegate_intended_at(&self) -> Option<Timestamp> {
         let run = self.state.run.as_ref()?;
-        let step = self.state.plan.steps.iter().find(|s| s.kind.moves_nodes())?;
-        run.steps.get(&step.id)?.intended_at
+        let drives = self.state.plan.steps.iter().filter(|s| s.kind.moves_nodes());
+        drives.filter_map(|s| run.steps.get(&s.id)?.intended_at).max()
     }
 
     fn fuse(&self, node: &NodeName, now: Timestamp) -> Option<(UnitState, String)> {
@@ -206,6 +206,9 @@ impl Decider {
         let fresh = self.fresh_at(&storage_key).is_some_and(|at| at > cluster.at);
         match &self.state.storage {
             Some(s) if fresh && s.value.in_sync() => {
+                if let Some(what) = self.returning_open(node) {
+                    return (UnitState::Resyncing, what);
+                }
                 (UnitState::Done, format!("build {}, Up, storage in sync", host.build))
             }
             Some(s) if fresh && s.value.in_danger() => {

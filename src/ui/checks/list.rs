@@ -302,7 +302,7 @@ impl List {
 fn urgency(rank: Rank, at: Moment, count: usize) -> String {
     match (rank, at) {
         (Rank::InTheWay, Moment::Before) => format!("In the way of the start · {count}"),
-        (Rank::InTheWay, Moment::After) => format!("Not proved · {count}"),
+        (Rank::InTheWay, _) => format!("Not proved · {count}"),
         (Rank::ToLookAt, _) => format!("To look at · {count}"),
         (Rank::Waived, _) => format!("Waived · {count}"),
         (Rank::Rest, _) => String::new(),

@@ -1,4 +1,4 @@
-//! Confirming what no script can tell: the question, and what one looked at, in a few words.
+//! Confirming what no script can tell, or what was done outside: the question, and a few words on it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -22,10 +22,17 @@ enum Focus {
 
 const ORDER: [Focus; 3] = [Focus::Note, Focus::Cancel, Focus::Confirm];
 
+/// What is confirmed.
+#[derive(Clone, Debug)]
+enum About {
+    Checks(Vec<VerdictKey>),
+    Step(String),
+}
+
 /// The dialog.
 #[derive(Clone, Debug)]
 pub struct Attest {
-    pub keys: Vec<VerdictKey>,
+    about: About,
     note: Input,
     focus: Focus,
 }
@@ -33,7 +40,12 @@ pub struct Attest {
 impl Attest {
     /// For these verdicts, with nothing typed.
     pub fn new(keys: Vec<VerdictKey>) -> Self {
-        Self { keys, note: Input::default(), focus: Focus::Note }
+        Self { about: About::Checks(keys), note: Input::default(), focus: Focus::Note }
+    }
+
+    /// For a step of the run.
+    pub fn of_step(step: String) -> Self {
+        Self { about: About::Step(step), note: Input::default(), focus: Focus::Note }
     }
 
     /// Pasted text goes into the note.
@@ -42,8 +54,13 @@ impl Attest {
     }
 
     fn commands(&self) -> Vec<Command> {
-        let note = self.note.value().trim();
-        self.keys.iter().map(|key| Command::Attest { key: key.clone(), note: note.to_owned() }).collect()
+        let note = self.note.value().trim().to_owned();
+        match &self.about {
+            About::Checks(keys) => {
+                keys.iter().map(|key| Command::Attest { key: key.clone(), note: note.clone() }).collect()
+            }
+            About::Step(step) => vec![Command::Confirm { step: step.clone(), note }],
+        }
     }
 
     /// Why it cannot be done, should that have changed since the dialog was opened.
@@ -91,23 +108,10 @@ impl Attest {
     pub fn draw(&self, model: &Model, theme: &Theme, frame: Rect, buf: &mut Buffer) {
         let (_, room) = form::widths(frame);
         let mut doc = Doc::new(theme, room);
-        let check = self.keys.first().and_then(|k| model.state.as_ref()?.plan.check(&k.check));
-        let title = check.map_or("", |c| &c.title);
-        if let Some(c) = check {
-            doc.text(c.attest.as_deref().unwrap_or(&c.expect), Role::Strong);
-            doc.blank();
-            let machines: Vec<&str> = self.keys.iter().filter_map(|k| Some(k.node.as_ref()?.as_str())).collect();
-            if !machines.is_empty() {
-                doc.field("On", &machines.join(", "), Role::Text);
-            }
-            doc.field("Expected", &c.expect, Role::Text);
-            doc.field("How", &c.remedy, Role::Text);
-        }
-        doc.blank();
-        doc.text(
-            "No script can tell this. Your word counts as pass for this run; your name and the note stand in the journal.",
-            Role::Text,
-        );
+        let title = match &self.about {
+            About::Checks(keys) => check(model, keys, &mut doc),
+            About::Step(step) => self::step(model, step, &mut doc),
+        };
         doc.blank();
         let columns = room.saturating_sub(12);
         doc.spans("Note", field::spans(theme, &self.note, columns, self.focus == Focus::Note));
@@ -120,4 +124,38 @@ impl Attest {
         };
         form::draw(model, &doc, &format!("Confirm: {title}"), buttons, frame, buf);
     }
+}
+
+/// Writes what is asked of checks; gives their title.
+fn check(model: &Model, keys: &[VerdictKey], doc: &mut Doc) -> String {
+    let check = keys.first().and_then(|k| model.state.as_ref()?.plan.check(&k.check));
+    if let Some(c) = check {
+        doc.text(c.attest.as_deref().unwrap_or(&c.expect), Role::Strong);
+        doc.blank();
+        let machines: Vec<&str> = keys.iter().filter_map(|k| Some(k.node.as_ref()?.as_str())).collect();
+        if !machines.is_empty() {
+            doc.field("On", &machines.join(", "), Role::Text);
+        }
+        doc.field("Expected", &c.expect, Role::Text);
+        doc.field("How", &c.remedy, Role::Text);
+    }
+    doc.blank();
+    doc.text(
+        "No script can tell this. Your word counts as pass for this run; your name and the note stand in the journal.",
+        Role::Text,
+    );
+    check.map_or_else(String::new, |c| c.title.clone())
+}
+
+/// Writes what is asked of a step; gives its title.
+fn step(model: &Model, id: &str, doc: &mut Doc) -> String {
+    let Some(step) = model.state.as_ref().and_then(|s| s.plan.step(id)) else { return String::new() };
+    doc.text(step.ask.as_deref().unwrap_or(&step.title), Role::Strong);
+    doc.blank();
+    for (i, line) in step.warning.iter().enumerate() {
+        doc.field(if i == 0 { "Mind" } else { "" }, line, Role::Text);
+    }
+    doc.blank();
+    doc.text("The run waits for this. Your name and the note stand in the journal.", Role::Text);
+    step.title.clone()
 }

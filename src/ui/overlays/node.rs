@@ -82,6 +82,7 @@ pub fn write(model: &Model, node: &NodeName, doc: &mut Doc) {
     host(model, machine, doc);
     cluster(model, state, node, machine, doc);
     checks(model, state, node, doc);
+    put_back(model, state, node, doc);
     reads(model, state, node, doc);
 }
 
@@ -226,11 +227,43 @@ fn checks(model: &Model, state: &State, node: &NodeName, doc: &mut Doc) {
     doc.heading("Checks that are not good here");
     for (key, check, v) in bad {
         let mut row = Row::new();
-        let when = if check.moment == Moment::After { "after: " } else { "" };
+        let when = match check.moment {
+            Moment::Before => "",
+            Moment::Returning => "back: ",
+            Moment::After => "after: ",
+        };
         row.gap(2)
             .sign(theme, signs::standing(theme.glyphs(), standing(state, key, model.now)))
             .add(format!("{when}{}: ", check.title), theme.style(Role::Text))
             .add(saw(&v.value), theme.style(Role::Muted));
+        doc.row(row);
+    }
+}
+
+/// What was put back there after the upgrade, and how that ended.
+fn put_back(model: &Model, state: &State, node: &NodeName, doc: &mut Doc) {
+    let theme = doc.theme;
+    let here = state.fixes.values().filter(|f| &f.node == node);
+    let mut fixes: Vec<_> = here
+        .filter_map(|f| Some((state.plan.check(&f.key.check)?, f)))
+        .filter(|(check, _)| check.moment == Moment::Returning)
+        .collect();
+    if fixes.is_empty() {
+        return;
+    }
+    fixes.sort_by_key(|(_, f)| f.intended_at);
+    doc.heading("Put right since it is back");
+    let g = theme.glyphs();
+    for (check, fix) in fixes {
+        let (sign, said) = match &fix.answer {
+            None => ((g.running, Role::Running), String::new()),
+            Some(Answer::Facts(_)) => ((g.done, Role::Done), String::new()),
+            Some(Answer::Failed(f)) => ((g.failed, Role::Failed), format!(": {}", f.message)),
+        };
+        let changes = check.fix.as_ref().map_or(check.title.as_str(), |f| &f.changes);
+        let mut row = Row::new();
+        row.gap(2).sign(theme, sign).number(theme, &time::short(fix.intended_at, model.now), 11, Role::Muted);
+        row.add(format!("{}, by {}{said}", crate::ui::advice::capital(changes), fix.by), theme.style(Role::Text));
         doc.row(row);
     }
 }

@@ -69,7 +69,7 @@ fn nothing(model: &Model, state: &State, theme: &Theme, inner: Rect, buf: &mut B
     let why = match moment(state) {
         _ if model.looking.filters() => format!("No check is like that.{all}"),
         Moment::Before => "This runbook has no readiness check.".to_owned(),
-        Moment::After => "This runbook has no check after the last node.".to_owned(),
+        _ => "This runbook has no check after the last node.".to_owned(),
     };
     let width = inner.width.saturating_sub(2).max(1) as usize;
     for (line, y) in text::wrap(&why, width).into_iter().zip(inner.top()..inner.bottom()) {
