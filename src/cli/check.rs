@@ -31,6 +31,8 @@ pub struct Check {
     /// Another runbook than the inventory's
     #[arg(long, value_name = "ID")]
     runbook: Option<String>,
+    #[command(flatten)]
+    given: site::Given,
     /// Look only at this node; may be given several times
     #[arg(long = "node", value_name = "NAME")]
     nodes: Vec<String>,
@@ -71,7 +73,7 @@ impl Check {
     }
 
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref()) {
+        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref(), &self.given) {
             Ok(pair) => pair,
             Err(exit) => return Ok(exit),
         };

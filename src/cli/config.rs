@@ -47,7 +47,7 @@ impl Config {
             Config::Check { inventory } => {
                 println!("settings: no mistake found");
                 if let Some(path) = inventory {
-                    let (inventory, plan) = match read_inventory(&path, settings, None) {
+                    let (inventory, plan) = match read_inventory(&path, settings, None, &super::site::Given::default()) {
                         Ok(pair) => pair,
                         Err(exit) => return Ok(exit),
                     };

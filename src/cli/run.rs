@@ -25,6 +25,8 @@ pub struct Run {
     /// Another runbook than the inventory's
     #[arg(long, value_name = "ID")]
     runbook: Option<String>,
+    #[command(flatten)]
+    given: site::Given,
     /// Look only: every command that changes something is refused
     #[arg(long)]
     read_only: bool,
@@ -35,7 +37,7 @@ pub struct Run {
 
 impl Run {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref()) {
+        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref(), &self.given) {
             Ok(pair) => pair,
             Err(exit) => return Ok(exit),
         };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use super::connection::Connection;
 use super::event::{Answer, Event, Stamped, VerdictKey, Waiting};
 use super::name::NodeName;
@@ -30,6 +32,11 @@ impl State {
                 }
             }
             Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
+            Event::PlanRevised { revision, plan_sha256, settings } => {
+                self.plan = Arc::new(self.plan.with(settings));
+                self.plan_sha256 = Some(plan_sha256.clone());
+                self.revision = *revision;
+            }
             Event::ConnectionChanged { node, connection } => {
                 if let Some(m) = self.machines.get_mut(node) {
                     // Another reason for the same silence does not begin it anew.

@@ -182,6 +182,9 @@ pub enum Event {
     EngineStarted(EngineInfo),
     #[serde(rename = "plan.sealed")]
     PlanSealed(Sealed),
+    /// A paused run goes on by another plan: the sealed one with these settings as well.
+    #[serde(rename = "plan.revised")]
+    PlanRevised { revision: u32, plan_sha256: String, settings: BTreeMap<String, Json> },
     #[serde(rename = "node.connection")]
     ConnectionChanged { node: NodeName, connection: Connection },
 
@@ -339,6 +342,7 @@ impl Event {
             | ProofTaken { .. } => Durability::Batch,
             EngineStarted(_)
             | PlanSealed(_)
+            | PlanRevised { .. }
             | Waived(_)
             | Attested(_)
             | FixIntended { .. }

@@ -33,6 +33,8 @@ pub struct State {
     pub at: Option<Timestamp>,
     pub engine: Option<EngineInfo>,
     pub plan_sha256: Option<String>,
+    /// Of the plan: 1 as it was sealed, one more with every revision.
+    pub revision: u32,
     pub phase: Phase,
     pub phase_since: Option<Timestamp>,
     /// Why the phase is what it is, one sentence.
@@ -236,6 +238,7 @@ impl State {
             at: None,
             engine: None,
             plan_sha256: None,
+            revision: 1,
             phase: Phase::Draft,
             phase_since: None,
             phase_why: String::new(),
@@ -272,6 +275,11 @@ impl State {
     pub fn open_sequence(&self) -> Option<(&SequenceRun, &Sequence)> {
         let run = self.sequence.as_ref().filter(|s| s.is_open())?;
         Some((run, self.plan.sequence(&run.id)?))
+    }
+
+    /// The same where it is one before the run: it has the room of a run on the screen.
+    pub fn sequence_before_run(&self) -> Option<(&SequenceRun, &Sequence)> {
+        self.open_sequence().filter(|(run, _)| run.step.is_none())
     }
 
     /// Scripts that wait for a person: the machine, and what there is to do.

@@ -79,6 +79,9 @@ pub struct Step {
     /// What it does to each node, where it moves them by a sequence.
     #[serde(default)]
     pub sequence: Option<String>,
+    /// Settings that must not be empty for it.
+    #[serde(default)]
+    pub needs: Vec<String>,
     pub class: Class,
     pub on: Place,
     pub script: Option<ScriptId>,

@@ -38,6 +38,14 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             Level::Info,
             format!("plan sealed: {}, {} nodes, {}", s.runbook, s.nodes.len(), short(&s.plan_sha256)),
         ),
+        Event::PlanRevised { revision, plan_sha256, settings } => {
+            let text = format!(
+                "plan {revision}: {}, {}",
+                plan.with(settings).differs_from(plan).join("; "),
+                short(plan_sha256)
+            );
+            one(None, "run", Level::Warning, who(&text))
+        }
         Event::ConnectionChanged { node, connection } => match connection {
             Connection::Ready(h) => one(
                 Some(node),

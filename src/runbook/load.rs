@@ -451,6 +451,7 @@ impl Loader<'_> {
             kind: t.kind,
             only,
             sequence: t.sequence.as_ref().map(|w| w.get_ref().clone()),
+            needs: t.needs.iter().map(|w| w.get_ref().clone()).collect(),
             class: t.class,
             on: t.on,
             script,
@@ -468,9 +469,10 @@ impl Loader<'_> {
         })
     }
 
-    /// The settings that a step exists with: each is one of the runbook's.
+    /// The settings that a step exists with: each is one of the runbook's, as are those that it needs.
     fn only(&mut self, at: &At, t: &StepTable) -> BTreeMap<String, Json> {
-        for word in t.only.keys().filter(|w| !self.settings.contains(w.get_ref())) {
+        let named = t.only.keys().chain(&t.needs);
+        for word in named.filter(|w| !self.settings.contains(w.get_ref())).collect::<Vec<_>>() {
             let help = suggest(word.get_ref(), self.settings.iter().map(String::as_str).collect::<Vec<_>>());
             self.wrong.push(
                 Diagnostic::new(&at.source, word.span(), format!("there is no setting `{}`", word.get_ref()))

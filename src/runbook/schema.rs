@@ -251,6 +251,9 @@ pub struct StepTable {
     pub only: BTreeMap<Word, Json>,
     /// What a step of kind `sequence` does to each node.
     pub sequence: Option<Word>,
+    /// Settings that must not be empty for it.
+    #[serde(default)]
+    pub needs: Vec<Word>,
     pub class: Class,
     pub on: Place,
     pub script: Option<Word>,

@@ -44,6 +44,11 @@ const SCALE: f64 = 1.0;
 
 impl Pump {
     pub fn new(world: Json, change: impl FnOnce(&mut Json)) -> Self {
+        Self::with_settings(world, &[], change)
+    }
+
+    /// With settings of the runbook that differ from its own.
+    pub fn with_settings(world: Json, settings: &[(&str, Json)], change: impl FnOnce(&mut Json)) -> Self {
         let runbook = Library::new(None).load("azure-local-powershell").unwrap_or_else(|e| panic!("{e}"));
         let mut answers = Answers::embedded().expect("embedded answers");
         for (path, answer) in &runbook.answers {
@@ -64,7 +69,9 @@ impl Pump {
             cluster: site.look(|w| w.top("cluster")["name"].as_str().unwrap_or_default().to_owned()),
             nodes: nodes.iter().map(|n| NodeName::new(n)).collect(),
             coordinator: coordinator.map(|c| NodeName::new(&c)),
-            settings: [("task_account".to_owned(), json!("CORP\\upgradeadmin"))].into(),
+            settings: std::iter::once(("task_account".to_owned(), json!("CORP\\upgradeadmin")))
+                .chain(settings.iter().map(|(k, v)| ((*k).to_owned(), v.clone())))
+                .collect(),
             ..Place::default()
         };
         let plan = Arc::new(runbook.plan(&place).expect("a plan"));
@@ -106,7 +113,7 @@ impl Pump {
     pub fn engine_restarts(&mut self) {
         let mut state = State::new(self.plan.clone());
         self.events.iter().for_each(|e| state.apply(e));
-        let preparing = state.phase.is_preparing();
+        let doing = matches!(state.phase, Phase::Acquiring | Phase::Running | Phase::Pausing | Phase::Stopping);
         self.decider = Decider::new(state, RUN);
         (self.outbox, self.inbox) = mpsc::channel(1024);
         self.watch();
@@ -120,7 +127,11 @@ impl Pump {
         };
         let turn = self.decider.record(Event::EngineStarted(info), now);
         self.carry_out(turn);
-        assert!(preparing, "only for what happens before the run");
+        if doing {
+            let why = "looking what became of what was under way".to_owned();
+            let turn = self.decider.record(Event::PhaseChanged { to: Phase::Recovering, why }, now);
+            self.carry_out(turn);
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -207,12 +218,13 @@ impl Pump {
     }
 
     fn request(&self, effect: &Effect) -> (NodeName, Request) {
+        let plan = &self.decider.state().plan;
         let script = |path: &str, node: &NodeName| {
-            let s = &self.plan.scripts[path];
+            let s = &plan.scripts[path];
             Request {
                 name: path.to_owned(),
                 script: s.text.clone(),
-                args: self.plan.arguments(path, node),
+                args: plan.arguments(path, node),
                 timeout: Duration::from_secs(s.timeout),
                 slow: false,
             }
@@ -236,7 +248,7 @@ impl Pump {
                 let mut inner = script(s, node);
                 let Json::Object(args) = &mut inner.args else { unreachable!("arguments are an object") };
                 args.iter_mut().for_each(|(name, value)| *value = more.get(name).unwrap_or(value).clone());
-                let account = self.plan.settings["task_account"].as_str();
+                let account = plan.settings["task_account"].as_str();
                 let user = account.filter(|_| !system).unwrap_or_default();
                 (node.clone(), detached::start(RUN, op.as_str(), 1, &inner.script, inner.args, user, Some("x")))
             }

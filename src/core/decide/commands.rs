@@ -96,6 +96,7 @@ impl Decider {
                 let to = if leaving { Phase::Stopping } else { Phase::Running };
                 self.phase(turn, actor, to, "resumed", now);
             }
+            Command::Revise { settings } => self.revise(turn, actor, settings, now)?,
             Command::Pause if !self.is_driven() => {
                 let why = "before the next step";
                 self.phase(turn, actor, Phase::Pausing, why, now);

@@ -1,16 +1,20 @@
 //! Direct driving: a step of the run that moves the nodes by a sequence, its pauses, and where each node stands meanwhile
 //! (run-safety-model 2 and 4, column Direct).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use serde_json::Value as Json;
 
 use super::sequence::{Found, Turned};
 use super::units::EVIDENCE_HOLDS;
 use super::{Decider, Turn};
-use crate::core::command::plural;
+use crate::core::command::{Refusal, plural};
 use crate::core::connection::Connection;
 use crate::core::event::{ENGINE, Event};
 use crate::core::name::NodeName;
 use crate::core::plan::{Probe, Stage, Step};
+use crate::core::revision::revised;
 use crate::core::run::{PauseReason, Phase, UnitState};
 use crate::core::sequence::{Action, ActionKind, ActionRun, Sequence, SequenceRun};
 
@@ -46,6 +50,27 @@ impl Decider {
             let message = if ok { format!("{count} of {count} nodes done") } else { ended.value.message };
             self.nodes_moved(turn, step, ok, &message, now);
         }
+    }
+
+    /// The run goes on by another plan, once a person says so.
+    pub(super) fn revise(
+        &mut self,
+        turn: &mut Turn,
+        actor: &str,
+        settings: &BTreeMap<String, Json>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let plan = revised(&self.state, settings)?;
+        if self.state.open_sequence().is_some() {
+            self.sequence_ended(turn, false, "the plan was revised".into(), now);
+        }
+        let title = plan.driving_step().map_or_else(String::new, |s| s.title.clone());
+        let (revision, plan_sha256) = (self.state.revision + 1, plan.sha256());
+        let settings = settings.clone();
+        self.emit(turn, actor, Event::PlanRevised { revision, plan_sha256, settings }, now);
+        let why = format!("from here on: {title}; {} to go", plural(self.nodes_to_move().len(), "node"));
+        self.phase(turn, actor, Phase::Paused(PauseReason::Operator), &why, now);
+        Ok(())
     }
 
     fn nodes_to_move(&self) -> Vec<NodeName> {

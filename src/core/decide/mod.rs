@@ -246,6 +246,9 @@ impl Decider {
     fn emit(&mut self, turn: &mut Turn, actor: &str, event: Event, now: Timestamp) {
         let stamped = Stamped { seq: self.state.seq + 1, at: now, actor: actor.to_owned(), event };
         self.state.apply(&stamped);
+        if matches!(stamped.event, Event::PlanRevised { .. }) {
+            self.judge = Judge::new(&self.state.plan);
+        }
         turn.events.push(stamped);
     }
 

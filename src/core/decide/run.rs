@@ -263,6 +263,8 @@ impl Decider {
         let under_way =
             matches!(self.state.phase, Phase::Running | Phase::Pausing | Phase::Stopping | Phase::Recovering);
         let step = self.state.current_step().filter(|_| under_way)?;
+        // Only what runs by itself on a machine is looked at.
+        self.state.plan.step(step).filter(|s| s.detached)?;
         let s = self.state.run.as_ref()?.steps.get(step)?;
         let op = s.op.as_ref()?;
         let ended = matches!(s.seen.as_ref().map(|s| &s.value), Some(OpVerdict::Ended { .. }));

@@ -352,6 +352,8 @@ impl Decider {
             ActionKind::Gate { conditions, halts } => {
                 conditions.iter().chain(halts).flat_map(|c| &c.facts).collect()
             }
+            // What was started is followed by its files.
+            ActionKind::Detached { .. } if run.on(node, &action.id).is_some_and(|a| a.op.is_some()) => [].into(),
             ActionKind::Do { probe, .. } | ActionKind::Detached { probe, .. } => [&probe.facts].into(),
             ActionKind::Restart { probe, .. } => {
                 let own = probe.as_ref().map(|p| &p.facts);

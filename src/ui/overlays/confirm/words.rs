@@ -163,6 +163,11 @@ fn start(model: &Model, state: &State, doc: &mut Doc) {
     }
     if let Some(step) = plan.steps.iter().find(|s| s.kind.moves_nodes()) {
         doc.field("Safe point", &step.safe_point, Role::Text);
+        if plan.driver.mode == Mode::Direct {
+            for (i, line) in step.warning.iter().enumerate() {
+                doc.field(if i == 0 { "Mind" } else { "" }, line, Role::Text);
+            }
+        }
     }
     let later: Vec<&str> =
         plan.steps.iter().filter(|s| s.kind == StepKind::Commit).map(|s| s.title.as_str()).collect();
