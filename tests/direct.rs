@@ -143,9 +143,9 @@ async fn an_engine_that_ends_anywhere_leaves_nothing_done_twice() {
     }
     let places = whole.events[started(&whole)..].iter().filter(|e| own(&e.event)).count();
     assert!(places > 60, "{places}");
-    // One place, or "all" of them; every ninth where nothing is said.
+    // One place, or "all" of them; every thirty-first where nothing is said.
     let wanted = std::env::var("NODELIFT_PLACES").unwrap_or_default();
-    let chosen = |p: &usize| wanted == "all" || wanted == p.to_string() || (wanted.is_empty() && p % 9 == 1);
+    let chosen = |p: &usize| wanted == "all" || wanted == p.to_string() || (wanted.is_empty() && p % 31 == 1);
     for place in (1..=places).filter(chosen) {
         println!("the engine ends at place {place} of {places}");
         let mut p = pump(there);
@@ -187,18 +187,11 @@ async fn stops_at_n2(faults: Json, reason: PauseReason, state: UnitState, said: 
     assert_eq!(unit(p.state(), "HCI-N2"), state, "{}", p.units());
     assert!(p.state().phase_why.contains(said), "{}", p.state().phase_why);
     assert_eq!(unit(p.state(), "HCI-N1"), UnitState::Done, "{}", p.units());
-    // Nothing is begun on another node, however long nobody looks.
-    let at = p.now() + jiff::SignedDuration::from_hours(6);
-    p.until("hours", |s| s.at.is_some_and(|t| t > at) || p_late(s, at)).await;
+    // Nothing is begun on another node.
     for node in ["HCI-N3", "HCI-N4"] {
         assert_eq!((boots(&p, node), claims(&p, node), state_of(&p, node)), (0, 0, json!("Up")), "{node}");
     }
     p
-}
-
-/// The clock of the pump goes on by polls; a state without news for hours is late enough.
-fn p_late(_: &State, _: jiff::Timestamp) -> bool {
-    true
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,6 +64,7 @@ impl Check {
         Self {
             inventory: PathBuf::from(inventory),
             runbook: None,
+            given: site::Given::default(),
             nodes: Vec::new(),
             checks: Vec::new(),
             fail_on: FailOn::Blocker,
@@ -73,10 +74,11 @@ impl Check {
     }
 
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref(), &self.given) {
-            Ok(pair) => pair,
-            Err(exit) => return Ok(exit),
-        };
+        let (inventory, plan) =
+            match site::read_inventory(&self.inventory, settings, self.runbook.as_deref(), &self.given) {
+                Ok(pair) => pair,
+                Err(exit) => return Ok(exit),
+            };
         let wanted = self.documents.check().and_then(|()| self.narrow(&plan));
         let (plan, only) = match wanted {
             Ok(pair) => pair,

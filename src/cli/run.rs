@@ -37,10 +37,11 @@ pub struct Run {
 
 impl Run {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref(), &self.given) {
-            Ok(pair) => pair,
-            Err(exit) => return Ok(exit),
-        };
+        let (inventory, plan) =
+            match site::read_inventory(&self.inventory, settings, self.runbook.as_deref(), &self.given) {
+                Ok(pair) => pair,
+                Err(exit) => return Ok(exit),
+            };
         if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
             eprintln!("nodelift: run opens a screen and needs a terminal. `nodelift check` works without.");
             return Ok(Exit::Usage);

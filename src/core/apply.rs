@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::connection::Connection;
-use super::event::{Answer, Event, Stamped, VerdictKey, Waiting};
+use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
 use super::name::NodeName;
 use super::plan::{Place, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
@@ -82,6 +82,19 @@ impl State {
                 read.seq = stamped.seq;
                 read.took_ms = *took_ms;
                 read.person = None;
+                self.note_configuration(key, answer, at);
+            }
+            Event::BaselineCompared { node, comparison } => {
+                if let Some(run) = &mut self.run {
+                    let known = run.configurations.entry(node.clone()).or_default();
+                    known.compared = Some(Seen { at, value: comparison.clone() });
+                    known.seq = stamped.seq;
+                }
+            }
+            Event::ChangesAccepted { node, changes, reason } => {
+                if let Some(run) = &mut self.run {
+                    run.configurations.entry(node.clone()).or_default().accept(stamped, changes, reason);
+                }
             }
             Event::CheckJudged { key, verdict } => {
                 let check = self.checks.entry(key.clone()).or_default();
@@ -218,6 +231,7 @@ impl State {
                     started_at: at,
                     started_by: stamped.actor.clone(),
                     baseline: baseline.clone(),
+                    configurations: Default::default(),
                     steps: Default::default(),
                     units,
                     first_error: None,
@@ -426,6 +440,14 @@ impl State {
                     run.message = message.clone();
                 }
             }
+        }
+    }
+
+    /// What a node is like is kept the first time it is read in a run: that is what it was before.
+    fn note_configuration(&mut self, key: &ReadKey, answer: &Answer, at: jiff::Timestamp) {
+        let compared = self.plan.baseline.as_ref().is_some_and(|b| b.facts == key.group);
+        if let (true, Some(run), Some(node)) = (compared, &mut self.run, &key.node) {
+            run.configurations.entry(node.clone()).or_default().read(answer, at);
         }
     }
 

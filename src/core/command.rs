@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::baseline::unexplained_on;
 use super::connection::{Connection, Trouble};
 use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
 use super::judge::is_stale;
@@ -50,6 +51,11 @@ pub enum Command {
         key: VerdictKey,
         reason: String,
         hours: u32,
+    },
+    /// Take upon oneself what is not as it was on a node after its upgrade.
+    AcceptChanges {
+        node: NodeName,
+        reason: String,
     },
     Start,
     /// Finish the node in work, start no other.
@@ -226,6 +232,18 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             }
             if !state.blocks(key, now) {
                 return refuse("it blocks nothing");
+            }
+            if reason.trim().chars().count() < REASON_LEAST {
+                return refuse(format!("the reason needs {REASON_LEAST} characters"));
+            }
+            Ok(())
+        }
+        Command::AcceptChanges { node, reason } => {
+            if state.phase.is_terminal() {
+                return refuse(under_way(state));
+            }
+            if unexplained_on(state, node).is_empty() {
+                return refuse(format!("nothing on {node} waits for an explanation"));
             }
             if reason.trim().chars().count() < REASON_LEAST {
                 return refuse(format!("the reason needs {REASON_LEAST} characters"));

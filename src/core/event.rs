@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::baseline::{Change, Comparison};
 use super::connection::Connection;
 use super::name::{NodeName, OpId};
 use super::run::{Phase, RunVerdict, UnitState};
@@ -277,6 +278,13 @@ pub enum Event {
     #[serde(rename = "unit.state")]
     UnitChanged { node: NodeName, to: UnitState, why: String },
 
+    /// A node that is back was compared with what it was before the run, or could not be.
+    #[serde(rename = "baseline.compared")]
+    BaselineCompared { node: NodeName, comparison: Comparison },
+    /// A person takes upon themselves what is not as it was.
+    #[serde(rename = "baseline.accept")]
+    ChangesAccepted { node: NodeName, changes: Vec<Change>, reason: String },
+
     #[serde(rename = "pause.request")]
     PauseRequested { op: OpId },
     #[serde(rename = "stop.intent")]
@@ -339,12 +347,14 @@ impl Event {
             | GateSeen { .. }
             | StartAsked
             | CommitAsked { .. }
+            | BaselineCompared { .. }
             | ProofTaken { .. } => Durability::Batch,
             EngineStarted(_)
             | PlanSealed(_)
             | PlanRevised { .. }
             | Waived(_)
             | Attested(_)
+            | ChangesAccepted { .. }
             | FixIntended { .. }
             | FixEnded { .. }
             | SequenceStarted { .. }
@@ -380,7 +390,9 @@ impl Event {
         use Event::*;
         match self {
             ConnectionChanged { node, .. } | HostSeen { node, .. } | UnitChanged { node, .. } => Some(node),
-            PersonAwaited { node, .. } => Some(node),
+            PersonAwaited { node, .. } | BaselineCompared { node, .. } | ChangesAccepted { node, .. } => {
+                Some(node)
+            }
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
             StepDone { node, .. } => Some(node),
             ActionIntended { node, .. } | GateSeen { node, .. } | ActionEnded { node, .. } => Some(node),

@@ -28,7 +28,9 @@ pub fn enforced(state: &State) -> bool {
 
 /// Every gate as it stands.
 pub fn evaluate(state: &State) -> Vec<Gate> {
-    vec![foreign(state), quorum(state), storage(state), previous(state)]
+    let mut all = vec![foreign(state), quorum(state), storage(state), previous(state)];
+    all.extend(super::baseline::gate(state));
+    all
 }
 
 fn foreign(state: &State) -> Gate {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::baseline::{Change, missing, unexplained_on};
 use super::event::{Answer, Outcome, ProofItem, ReadKey, Verdict, VerdictKey};
 use super::expr::{Compiled, NoValue, Scope};
 use super::name::NodeName;
@@ -37,7 +38,12 @@ impl Judge {
             ActionKind::Do { probe, .. } | ActionKind::Detached { probe, .. } => of_probe(probe).collect(),
             ActionKind::Restart { probe, .. } => probe.iter().flat_map(of_probe).collect(),
         });
+        let changes = plan
+            .baseline
+            .iter()
+            .flat_map(|b| b.expected.iter().map(|e| &e.when).chain(b.known.iter().map(|k| &k.when)));
         let compiled = checks
+            .chain(changes)
             .chain(steps)
             .chain(actions)
             .filter_map(|e| Some((e.0.clone(), Compiled::new(&e.0).ok()?)))
@@ -53,7 +59,14 @@ impl Judge {
         let base =
             Verdict { outcome: Outcome::CouldNotTell, observed: None, detail: Vec::new(), why: None, facts_at };
         let scope = match self.scope(state, check, key.node.as_ref()) {
-            Ok(scope) => scope,
+            Ok(mut scope) => {
+                // Of a node that is not compared yet nothing is known: no value.
+                if let Some(node) = key.node.as_ref().filter(|n| !missing(state).contains(n)) {
+                    let changes: Vec<String> = unexplained_on(state, node).iter().map(Change::text).collect();
+                    scope.set("unexplained", &json!(changes));
+                }
+                scope
+            }
             Err(why) => {
                 return Some(match confirmed(state, key) {
                     Some(said) if check.attest.is_some() => {
@@ -194,6 +207,11 @@ impl Judge {
     ) -> Result<bool, String> {
         let scope = self.seen_scope(state, &[group.to_owned()], node, seen)?;
         self.holds(expr, &scope).map_err(|NoValue(why)| why)
+    }
+
+    /// Whether an expression over a change holds; one without a value does not.
+    pub(super) fn explains(&self, expr: &Expr, scope: &Scope) -> bool {
+        self.holds(expr, scope) == Ok(true)
     }
 
     fn seen_scope(

@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod apply;
+pub mod baseline;
 pub mod command;
 pub mod connection;
 pub mod decide;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::baseline::Baseline;
 use super::log::LogFormat;
 use super::name::NodeName;
 use super::sequence::Sequence;
@@ -35,6 +36,9 @@ pub struct Plan {
     pub logs: Vec<LogSource>,
     #[serde(default)]
     pub sequences: Vec<Sequence>,
+    /// What of each node is compared after its upgrade with what it was before.
+    #[serde(default)]
+    pub baseline: Option<Baseline>,
     pub scripts: BTreeMap<ScriptId, Script>,
     pub stages: BTreeMap<Stage, StageBudget>,
 }

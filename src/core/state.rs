@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::baseline::Configuration;
 use super::connection::Connection;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
 use super::name::{NodeName, OpId};
@@ -143,6 +144,8 @@ pub struct Run {
     pub started_by: String,
     /// What every node was before the run touched it.
     pub baseline: BTreeMap<NodeName, HostView>,
+    /// How every node was set up before, and what its upgrade changed of that (`core::baseline`).
+    pub configurations: BTreeMap<NodeName, Configuration>,
     pub steps: BTreeMap<String, StepState>,
     pub units: BTreeMap<NodeName, Unit>,
     /// The first error: later ones attach to it, never replace it.

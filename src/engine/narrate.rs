@@ -1,5 +1,6 @@
 //! Events as log lines: what a person reads along with what the nodes say themselves.
 
+use crate::core::baseline::Change;
 use crate::core::command::plural;
 use crate::core::connection::Connection;
 use crate::core::event::{Answer, Event, Outcome, Stamped, Waiting};
@@ -259,6 +260,18 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
                 _ => Level::Info,
             };
             one(Some(node), "run", level, format!("{}: {why}", to.word()))
+        }
+        Event::BaselineCompared { node, comparison } => {
+            let changes: Vec<String> = comparison.changes.iter().map(Change::text).collect();
+            let (level, said) = match changes.as_slice() {
+                [] => (Level::Info, "as it was before, but for what was expected".to_owned()),
+                changes => (Level::Warning, format!("not explained: {}", changes.join("; "))),
+            };
+            one(Some(node), "baseline", level, said)
+        }
+        Event::ChangesAccepted { node, changes, reason } => {
+            let said = format!("{} accepted: {reason}", plural(changes.len(), "change"));
+            one(Some(node), "baseline", Level::Warning, who(&said))
         }
         Event::PauseRequested { .. } => one(None, "run", Level::Info, who("pause asked for")),
         Event::StopIntended { .. } => one(None, "run", Level::Warning, who("stop asked for")),

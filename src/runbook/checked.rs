@@ -6,7 +6,8 @@ use crate::core::expr::{Compiled, FUNCTIONS};
 use crate::core::plan::FactGroup;
 
 /// Variables that every expression sees (see `core::judge`).
-pub const VARIABLES: &[&str] = &["target", "set", "cluster_name", "node_names", "node_name", "coordinator_name"];
+pub const VARIABLES: &[&str] =
+    &["target", "set", "cluster_name", "node_names", "node_name", "coordinator_name", "unexplained"];
 
 /// Functions and macros of CEL itself that may be called by name.
 const STANDARD: &[&str] = &[

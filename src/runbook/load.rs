@@ -90,7 +90,13 @@ impl Loader<'_> {
                 parts.push((inner, f));
             }
         }
-        parts.push((at.clone(), IncludedFile { facts: file.facts, check: file.check, sequence: file.sequence }));
+        let own = IncludedFile {
+            facts: file.facts,
+            check: file.check,
+            sequence: file.sequence,
+            baseline: file.baseline,
+        };
+        parts.push((at.clone(), own));
         // What a user adds to a runbook without touching it.
         let extra = format!("{folder}/extra.toml");
         if self.files.read(&extra).is_ok()
@@ -131,6 +137,8 @@ impl Loader<'_> {
         // Under one heading each, wherever their files stand.
         let areas: Vec<String> = checks.iter().map(|c| c.area.clone()).collect();
         checks.sort_by_key(|c| areas.iter().position(|a| *a == c.area));
+        let tables: Vec<_> = parts.iter().filter_map(|(at, p)| Some((at.clone(), p.baseline.as_ref()?))).collect();
+        let baseline = self.baseline(&known, &tables);
         let mut steps: Vec<Step> = Vec::new();
         for t in &file.step {
             if steps.iter().any(|s| &s.id == t.id.get_ref()) {
@@ -183,6 +191,7 @@ impl Loader<'_> {
             driver,
             logs,
             sequences,
+            baseline,
             scripts: std::mem::take(&mut self.scripts),
             stages: file
                 .stages

@@ -1,6 +1,7 @@
 //! Runbooks are data: TOML, PowerShell and expressions become a plan. A mistake in them is found here, with its place,
 //! never on a node.
 
+mod baseline;
 mod checked;
 mod files;
 pub mod lint;
@@ -17,6 +18,7 @@ use serde_json::Value as Json;
 pub use files::Files;
 
 use crate::config::diagnose::{Diagnostics, suggest};
+use crate::core::baseline::Baseline;
 use crate::core::name::NodeName;
 use crate::core::plan::{
     Check, Driver, FactGroup, LogSource, Plan, RunbookInfo, Script, ScriptId, Stage, StageBudget, Step, Target,
@@ -40,6 +42,7 @@ pub struct Runbook {
     pub driver: Driver,
     pub logs: Vec<LogSource>,
     pub sequences: Vec<Sequence>,
+    pub baseline: Option<Baseline>,
     pub scripts: BTreeMap<ScriptId, Script>,
     pub stages: BTreeMap<Stage, StageBudget>,
     /// What the simulator answers: the text of `<script>.sim.toml` for every script that has one.
@@ -91,6 +94,7 @@ impl Runbook {
             driver: self.driver.clone(),
             logs: self.logs.clone(),
             sequences: self.sequences.clone(),
+            baseline: self.baseline.clone(),
             scripts: self.scripts.clone(),
             stages: self.stages.clone(),
         };

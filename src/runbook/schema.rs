@@ -48,6 +48,7 @@ pub struct RunbookFile {
     pub sequence: Vec<SequenceTable>,
     #[serde(default)]
     pub log: Vec<LogTable>,
+    pub baseline: Option<BaselineTable>,
 }
 
 /// A file that a runbook includes.
@@ -60,6 +61,39 @@ pub struct IncludedFile {
     pub check: Vec<CheckTable>,
     #[serde(default)]
     pub sequence: Vec<SequenceTable>,
+    pub baseline: Option<BaselineTable>,
+}
+
+/// `[baseline]`: what is compared after a node's upgrade, and what is known of changes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineTable {
+    /// The fact group; named once among the files of a runbook.
+    pub facts: Option<Word>,
+    #[serde(default)]
+    pub expected: Vec<ExpectedTable>,
+    #[serde(default)]
+    pub known: Vec<KnownTable>,
+}
+
+/// `[[baseline.expected]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedTable {
+    pub when: Word,
+    pub why: String,
+}
+
+/// `[[baseline.known]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownTable {
+    pub id: Word,
+    pub when: Word,
+    pub title: String,
+    pub remedy: String,
+    pub command: Option<String>,
+    pub source: String,
 }
 
 /// `[targets.NAME]`.

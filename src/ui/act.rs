@@ -292,6 +292,7 @@ fn name(command: &Command) -> &'static str {
         Command::Fix { .. } => "Fix",
         Command::FixAll => "Fix all",
         Command::Waive { .. } => "Waive",
+        Command::AcceptChanges { .. } => "Accept changes",
         Command::Start => "Start",
         Command::Pause => "Pause",
         Command::Resume => "Resume",

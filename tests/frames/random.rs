@@ -21,6 +21,7 @@ fn question(command: &Command) -> Option<&'static [&'static str]> {
         Command::Fix { .. } => Some(&["[ Fix ]"]),
         Command::FixAll => Some(&["[ Fix all ]"]),
         Command::Waive { .. } => Some(&["[ Waive ]"]),
+        Command::AcceptChanges { .. } => Some(&["[ Accept ]"]),
         Command::Attest { .. } | Command::Confirm { .. } => Some(&["[ Confirm ]"]),
         Command::Start => Some(&["[ Start ]"]),
         Command::Pause => Some(&["[ Pause ]"]),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Decider, Effect, Turn};
+use crate::core::baseline::unexplained_on;
 use crate::core::command::{Command, Refusal, about, before_keys, failed, fresh_proof, moment, stale};
 use crate::core::connection::Connection;
 use crate::core::event::{Attested, Event, ProofItem, ReadKey, VerdictKey, Waiver};
@@ -61,6 +62,11 @@ impl Decider {
                 let waiver =
                     Waiver { key: key.clone(), reason: reason.trim().to_owned(), by: actor.to_owned(), expires };
                 self.emit(turn, actor, Event::Waived(waiver), now);
+            }
+            Command::AcceptChanges { node, reason } => {
+                let changes = unexplained_on(&self.state, node);
+                let (node, reason) = (node.clone(), reason.trim().to_owned());
+                self.emit(turn, actor, Event::ChangesAccepted { node, changes, reason }, now);
             }
             Command::Start => {
                 let old = stale(&self.state, now);

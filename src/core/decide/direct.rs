@@ -9,9 +9,10 @@ use serde_json::Value as Json;
 use super::sequence::{Found, Turned};
 use super::units::EVIDENCE_HOLDS;
 use super::{Decider, Turn};
+use crate::core::baseline::gate;
 use crate::core::command::{Refusal, plural};
 use crate::core::connection::Connection;
-use crate::core::event::{ENGINE, Event};
+use crate::core::event::{ENGINE, Event, ProofItem};
 use crate::core::name::NodeName;
 use crate::core::plan::{Probe, Stage, Step};
 use crate::core::revision::revised;
@@ -26,6 +27,9 @@ impl Decider {
         if known.op.is_none() {
             if self.state.phase != Phase::Running {
                 return self.nodes_moved(turn, step, false, "nothing was started", now);
+            }
+            if !self.baselines_read(turn, now) {
+                return;
             }
             self.note_those_there(turn, now);
             let left = self.nodes_to_move();
@@ -119,6 +123,13 @@ impl Decider {
     pub(super) fn reason_of_failure(&self, at: &Turned) -> PauseReason {
         let spent = at.run.step.is_some() && !matches!(at.action.stage, Some(Stage::Waiting | Stage::Draining));
         if spent { PauseReason::Budget } else { PauseReason::NeedsDecision }
+    }
+
+    /// What nobody expected on a node that is done keeps the gate of the next one closed.
+    pub(super) fn of_the_nodes_before(&self, at: &Turned) -> Option<ProofItem> {
+        let gate = gate(&self.state).filter(|_| at.run.step.is_some() && at.run.action == 0)?;
+        let why = (!gate.open).then(|| gate.why.clone());
+        Some(ProofItem { title: gate.title.to_owned(), holds: gate.open, why })
     }
 
     /// A restart whose probe says that there is nothing to restart for; true while that is still being looked at.

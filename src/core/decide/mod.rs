@@ -3,6 +3,7 @@
 //! Rules are level-triggered: they look at the state, not at what just happened, so that a restarted engine goes on by
 //! the same rules as one that never stopped.
 
+mod baseline;
 mod commands;
 mod detached;
 mod direct;

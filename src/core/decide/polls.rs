@@ -31,7 +31,7 @@ impl Decider {
     }
 
     /// What is polled now, and every how many seconds.
-    fn schedule(&self) -> Vec<(ReadKey, u64)> {
+    fn schedule(&self, now: Timestamp) -> Vec<(ReadKey, u64)> {
         let d = &self.state.plan.driver;
         let busy = self.state.phase.is_under_way() || self.state.open_sequence().is_some();
         let fast = if busy { d.every } else { d.idle_every };
@@ -44,6 +44,7 @@ impl Decider {
         if self.wants_report() {
             out.push((self.report_key(), d.every));
         }
+        out.extend(self.baseline_polls(now));
         for (key, every) in self.sequence_polls() {
             match out.iter_mut().find(|(k, _)| *k == key) {
                 Some((_, known)) => *known = every.min(*known),
@@ -74,7 +75,7 @@ impl Decider {
     }
 
     pub(super) fn send_polls(&mut self, turn: &mut Turn, now: Timestamp) {
-        for (key, every) in self.schedule() {
+        for (key, every) in self.schedule(now) {
             let Some(node) = self.poll_node(&key) else {
                 continue;
             };
@@ -178,7 +179,7 @@ impl Decider {
 
     /// When the next poll is due.
     pub(super) fn next_poll(&self, now: Timestamp) -> Option<Timestamp> {
-        let polls = self.schedule().into_iter().filter_map(|(key, every)| {
+        let polls = self.schedule(now).into_iter().filter_map(|(key, every)| {
             self.poll_node(&key)?;
             let poll = self.live.polls.get(&key);
             match poll {
@@ -222,6 +223,9 @@ impl Decider {
         }
         if let Answer::Facts(json) = &answer {
             self.note_view(turn, &key, json, now);
+        }
+        if let Answer::Failed(failure) = &answer {
+            self.not_compared(turn, &key, failure, now);
         }
         if self.sequence_polls().iter().any(|(k, _)| *k == key) {
             self.live.evidence.insert(key.clone(), (asked, answer));
@@ -281,6 +285,8 @@ impl Decider {
             && self.state.report.as_ref().is_none_or(|s| s.value != report)
         {
             self.emit(turn, ENGINE, Event::ReportSeen { report }, now);
+        } else {
+            self.compare(turn, key, json, now);
         }
     }
 }

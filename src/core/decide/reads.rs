@@ -175,7 +175,7 @@ impl Decider {
                 .try_fold(0, |newest, read| {
                     read.filter(|r| !r.is_open() && r.at >= since).map(|r| newest.max(r.seq))
                 });
-            let said = self.state.attested.get(key).map_or(0, |a| a.seq);
+            let said = self.state.attested.get(key).map_or(0, |a| a.seq).max(self.compared_seq(key));
             let judged = self.state.checks.get(key).map_or(0, |c| c.seq);
             let first = judged == 0 && self.state.phase != Phase::Draft;
             if newest.is_some_and(|n| n.max(said) > judged || first)

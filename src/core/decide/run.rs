@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Decider, Effect, Turn, after};
+use crate::core::baseline::{missing, unexplained};
 use crate::core::command::{before_keys, keys_of, plural};
 use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome};
 use crate::core::name::{NodeName, OpId};
@@ -117,6 +118,9 @@ impl Decider {
             let done = |r: &crate::core::state::Run| r.units.values().all(|u| u.state.is_good());
             if self.state.run.as_ref().is_some_and(done) {
                 return self.nodes_moved(turn, step, true, "every node is at the target already", now);
+            }
+            if !self.baselines_read(turn, now) {
+                return;
             }
             let Some(node) = self.machine_for(step.on) else {
                 return;
@@ -280,6 +284,10 @@ impl Decider {
         let intended = self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)).and_then(|s| s.intended_at);
         let open_op = self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)).and_then(|s| s.op.clone());
         if open_op.is_none() {
+            // A node that has just come back is looked at once it has settled.
+            if !missing(&self.state).is_empty() {
+                return;
+            }
             let attempt = self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)).map_or(1, |s| s.attempt + 1);
             let Some(node) = self.state.any_node(&[]) else {
                 return;
@@ -388,6 +396,8 @@ impl Decider {
                     .is_some_and(|v| matches!(v.value.outcome, Outcome::Warn | Outcome::CouldNotTell))
             })
             .count();
+        let changed: usize = run.configurations.values().map(|c| c.accepted.len()).sum();
+        let unexplained = unexplained(&self.state).len();
         let waived = before_keys(&self.state).iter().filter(|k| self.state.waiver(k, now).is_some()).count();
         let version = &self.state.plan.target.version;
         let mut message = format!("{nodes} of {nodes} nodes at {version}, proved");
@@ -397,11 +407,17 @@ impl Decider {
         if waived > 0 {
             message.push_str(&format!("; {waived} waived"));
         }
+        if changed > 0 {
+            message.push_str(&format!("; {} on nodes accepted", plural(changed, "change")));
+        }
+        if unexplained > 0 {
+            message.push_str(&format!("; {} on nodes not explained", plural(unexplained, "change")));
+        }
         if after_warnings > 0 {
             message.push_str(&format!("; {after_warnings} to look at"));
         }
         message.push_str(&open);
-        let verdict = if waived + after_warnings > 0 || !open.is_empty() {
+        let verdict = if waived + after_warnings + changed + unexplained > 0 || !open.is_empty() {
             RunVerdict::SucceededWithIssues
         } else {
             RunVerdict::Succeeded

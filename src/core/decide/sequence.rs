@@ -108,7 +108,8 @@ impl Decider {
             if let Some(why) = self.judge.halts(&self.state, halts, &at.node, &seen) {
                 return self.failed(turn, at, why, now);
             }
-            let items = self.judge.conditions(&self.state, conditions, &at.node, &seen);
+            let mut items = self.judge.conditions(&self.state, conditions, &at.node, &seen);
+            items.extend(self.of_the_nodes_before(at));
             if is_news(&at.known, &items, now) {
                 self.read_what_is_missing(turn, at, conditions, &items, now);
                 let (node, action) = (at.node.clone(), at.action.id.clone());
@@ -360,7 +361,9 @@ impl Decider {
                 std::iter::once(&self.state.plan.driver.host).chain(own).collect()
             }
         };
-        groups.into_iter().filter_map(|g| Some((self.evidence_key(g, node)?, LOOK_EVERY))).collect()
+        // A run lasts for hours: there it is looked as often as at everything else.
+        let every = if run.step.is_some() { self.state.plan.driver.every } else { LOOK_EVERY };
+        groups.into_iter().filter_map(|g| Some((self.evidence_key(g, node)?, every))).collect()
     }
 
     /// When the action under way has used up its time.

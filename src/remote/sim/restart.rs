@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::world::{EventKind, Fields, World, guid, later, stored};
 
 const FILE_SYSTEM: &str = "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\FileSystem";
+const CLUSTER_SERVICE: &str = "HKLM:\\SYSTEM\\CurrentControlSet\\Services\\ClusSvc\\Parameters";
 const CURRENT_VERSION: &str = "HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion";
 
 const STARTED: EventKind =
@@ -162,6 +163,12 @@ impl World {
         if after.truth("adapter_renamed") {
             rename_adapter(self.machine_mut(machine));
         }
+        if after.truth("adapter_numbered") {
+            let excluded = self.registry_value(machine, CLUSTER_SERVICE, "ExcludeAdaptersByDescription").cloned();
+            if number_adapter(self.machine_mut(machine), excluded.as_ref().and_then(Json::as_str)) {
+                self.partition_network();
+            }
+        }
         let m = self.machine_mut(machine);
         if after.truth("no_ssh") {
             m.put("no_ssh", true);
@@ -223,6 +230,16 @@ impl World {
         values.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?.1.get("value")
     }
 
+    /// The cluster takes an adapter for its own that only one node has there.
+    fn partition_network(&mut self) {
+        let row = json!({"name": "Cluster Network 1", "state": "Partitioned", "role": "Cluster", "metric": 40000, "address": "169.254.0.0"});
+        if let Some(Json::Array(networks)) = self.json_mut().get_mut("cluster").and_then(|c| c.get_mut("networks"))
+            && !networks.iter().any(|n| n.text("address") == Some("169.254.0.0"))
+        {
+            networks.push(row);
+        }
+    }
+
     fn remove_registry_value(&mut self, machine: &str, key: &str, name: &str) {
         let keys = self.machine_mut(machine).get_mut("registry").and_then(Json::as_object_mut);
         for (k, values) in keys.into_iter().flatten() {
@@ -231,6 +248,20 @@ impl World {
             }
         }
     }
+}
+
+/// An upgrade was seen to number the description of an adapter that the cluster leaves out by it; true where it did.
+fn number_adapter(machine: &mut Json, excluded: Option<&str>) -> bool {
+    let Some(Json::Array(adapters)) = machine.get_mut("adapters") else { return false };
+    let out: Vec<&str> = excluded.unwrap_or_default().split(',').map(str::trim).collect();
+    for adapter in adapters {
+        let Some(name) = adapter.text("description").filter(|d| out.contains(d)).map(str::to_owned) else {
+            continue;
+        };
+        adapter.put("description", format!("{name} #2"));
+        return true;
+    }
+    false
 }
 
 /// An upgrade was seen to rename the adapter of a network intent.

@@ -104,7 +104,7 @@ impl World {
             let again = self.timing(machine, "reboot") * factor;
             after.put("again", if again.is_finite() { Json::from(again) } else { Json::Null });
         }
-        for effect in ["no_ssh", "reverts_registry", "refs_offline", "adapter_renamed"] {
+        for effect in ["no_ssh", "reverts_registry", "refs_offline", "adapter_renamed", "adapter_numbered"] {
             if fault.truth(effect) {
                 after.put(effect, true);
             }

@@ -51,7 +51,11 @@ pub fn check(part: &Part, out: &mut Vec<Finding>) {
         .flatten();
     let probes = probes(part).flat_map(|p| [Some(&p.done), p.failed.as_ref()]).flatten();
     let proofs = proofs(part).map(|p| &p.pass);
-    for word in of_checks.chain(probes).chain(proofs) {
+    let changes = part
+        .baseline
+        .iter()
+        .flat_map(|b| b.expected.iter().map(|e| &e.when).chain(b.known.iter().map(|k| &k.when)));
+    for word in of_checks.chain(probes).chain(proofs).chain(changes) {
         if let Some((value, because)) = expressions::fate(word.get_ref()) {
             let what = if value { "always true, whatever is read" } else { "never true, whatever is read" };
             let message = format!("this condition is {what}: {because}");
@@ -108,6 +112,7 @@ pub fn unused(parts: &[Part], out: &mut Unused) {
             used.extend([&d.state, &d.report, &d.cluster, &d.host, &d.storage].map(|w| w.get_ref().as_str()));
         }
     }
+    used.extend(parts.iter().filter_map(|p| Some(p.baseline.as_ref()?.facts.as_ref()?.get_ref().as_str())));
     for part in parts {
         let mut note = |word: &Word, is_used: bool, message: String, help: &str| {
             let at = (part.path.clone(), word.span().start);

@@ -8,8 +8,8 @@ use crate::config::diagnose::Source;
 use crate::core::plan::Class;
 use crate::runbook::files::{Files, beside};
 use crate::runbook::schema::{
-    ActionKindWord, CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, RunbookFile, SequenceTable,
-    StepTable, Word,
+    ActionKindWord, BaselineTable, CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, RunbookFile,
+    SequenceTable, StepTable, Word,
 };
 
 /// One file of a runbook. What cannot be read has no part: loading says why.
@@ -22,6 +22,7 @@ pub struct Part {
     pub sequences: Vec<SequenceTable>,
     pub logs: Vec<LogTable>,
     pub driver: Option<DriverTable>,
+    pub baseline: Option<BaselineTable>,
     pub prelude: Option<Word>,
 }
 
@@ -43,6 +44,7 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
             sequences: file.sequence,
             logs: file.log,
             driver: Some(file.driver),
+            baseline: file.baseline,
             prelude: file.prelude,
         });
     }
@@ -51,10 +53,18 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
         if let Some(source) = open(files, &path)
             && let Ok(file) = source.parse::<IncludedFile>()
         {
-            let (facts, checks, sequences) = (file.facts, file.check, file.sequence);
-            let none = (Vec::new(), Vec::new(), None, None);
-            let (steps, logs, driver, prelude) = none;
-            out.push(Part { path, source, facts, checks, steps, sequences, logs, driver, prelude });
+            out.push(Part {
+                path,
+                source,
+                facts: file.facts,
+                checks: file.check,
+                steps: Vec::new(),
+                sequences: file.sequence,
+                logs: Vec::new(),
+                driver: None,
+                baseline: file.baseline,
+                prelude: None,
+            });
         }
     }
     out

@@ -165,7 +165,9 @@ impl Attest {
         let mut doc = Doc::new(theme, room);
         let (title, label, go) = match &self.about {
             About::Checks(keys) => (format!("Confirm: {}", check(model, keys, &mut doc)), Some("Note"), "Confirm"),
-            About::Step(step) => (format!("Confirm: {}", self::step(model, step, &mut doc)), Some("Note"), "Confirm"),
+            About::Step(step) => {
+                (format!("Confirm: {}", self::step(model, step, &mut doc)), Some("Note"), "Confirm")
+            }
             About::Revision(..) => (self.revision(model, &mut doc), self.typed(), "Take it"),
         };
         doc.blank();

@@ -3,6 +3,7 @@
 use ratatui::text::Line;
 
 use super::page;
+use crate::core::baseline::unexplained_on;
 use crate::core::connection::{Connection, TroubleKind};
 use crate::core::event::Answer;
 use crate::core::name::NodeName;
@@ -78,6 +79,7 @@ pub fn write(model: &Model, node: &NodeName, doc: &mut Doc) {
     if let Some(unit) = state.unit(node) {
         write_unit(model, state, unit, doc);
     }
+    changes(state, node, doc);
     connection(model, state, machine, trouble.is_some(), doc);
     host(model, machine, doc);
     cluster(model, state, node, machine, doc);
@@ -132,6 +134,33 @@ fn write_unit(model: &Model, state: &State, unit: &Unit, doc: &mut Doc) {
         doc.field("Passed", &track.join(", "), Role::Text);
     }
     doc.field("Boots", &format!("{} seen since the start", unit.boots), Role::Text);
+    doc.blank();
+}
+
+/// What its upgrade changed that nobody explained, and what a person accepted of that.
+fn changes(state: &State, node: &NodeName, doc: &mut Doc) {
+    let rules = state.plan.baseline.as_ref();
+    let Some(known) = state.run.as_ref().and_then(|r| r.configurations.get(node)) else { return };
+    let open = unexplained_on(state, node);
+    if open.is_empty() && known.accepted.is_empty() {
+        return;
+    }
+    doc.heading("Not as before");
+    for change in &open {
+        doc.text(&change.text(), Role::Failed);
+        let Some(what) = change.known.as_ref().and_then(|id| rules?.known(id)) else { continue };
+        doc.field("Known", &what.title, Role::Text);
+        doc.field("Remedy", &what.remedy, Role::Text);
+        if let Some(command) = &what.command {
+            doc.field("Command", command.trim(), Role::Code);
+        }
+    }
+    for accepted in &known.accepted {
+        for change in &accepted.changes {
+            doc.text(&change.text(), Role::Muted);
+        }
+        doc.field("Accepted", &format!("by {}: {}", accepted.by, accepted.reason), Role::Text);
+    }
     doc.blank();
 }
 

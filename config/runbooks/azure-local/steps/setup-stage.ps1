@@ -2,7 +2,7 @@
 # ends with Setup's own code; what the codes mean stands in the sequence. setup.exe may end before SetupHost, which does the work.
 if ($env:COMPUTERNAME -ne $arg.target_node) { throw 'setup:OtherMachine: this is not the machine that is to be upgraded' }
 $setup = Join-Path -Path "$($arg.media_path)" -ChildPath 'setup.exe'
-if (-not (Test-Path -LiteralPath $setup -PathType Leaf)) { throw "setup:NoMedia: there is no $setup" }
+if (-not (Test-Path -LiteralPath $setup -PathType Leaf)) { throw 'setup:NoMedia: the folder with the media has no setup.exe' }
 "Windows Setup begins: $setup"
 $null | & $setup /auto upgrade /quiet /eula accept /noreboot /compat ignorewarning /dynamicupdate disable /showoobe none 2>&1 | ForEach-Object { "$_" }
 $rc = $LASTEXITCODE
