@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use color_eyre::eyre::{Result, WrapErr};
 
-use crate::report::Report;
+use crate::report::{Report, RunReport};
 
 /// In the place of a file: standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -67,13 +67,34 @@ impl Documents {
     /// # Errors
     /// A file cannot be written any more.
     pub fn write(&self, report: &Report, warnings: bool) -> Result<()> {
-        for (flag, path) in self.wanted() {
-            let text = match flag {
+        self.write_each(|flag| {
+            Ok(match flag {
                 "--json" => report.json()?,
                 "--junit" => report.junit(warnings),
                 "--markdown" => report.markdown(),
                 _ => report.html(),
-            };
+            })
+        })
+    }
+
+    /// Writes each of a run. JUnit is about checks: there it is readiness.
+    ///
+    /// # Errors
+    /// A file cannot be written any more.
+    pub fn write_run(&self, run: &RunReport, readiness: &Report) -> Result<()> {
+        self.write_each(|flag| {
+            Ok(match flag {
+                "--json" => run.json()?,
+                "--junit" => readiness.junit(false),
+                "--markdown" => run.markdown(),
+                _ => run.html(),
+            })
+        })
+    }
+
+    fn write_each(&self, text: impl Fn(&str) -> Result<String>) -> Result<()> {
+        for (flag, path) in self.wanted() {
+            let text = text(flag)?;
             if is_standard_output(path) {
                 print!("{text}");
             } else {
@@ -126,7 +147,7 @@ fn reason(e: &io::Error) -> String {
 }
 
 /// The whole new text, or what was there before.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let (path, mut beside) = prepare(path)?;
     beside.write_all(text)?;
     beside.as_file().sync_all()?;

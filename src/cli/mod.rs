@@ -28,6 +28,7 @@ mod secrets;
 mod session;
 mod site;
 mod takeover;
+mod told;
 mod trust;
 mod ways;
 

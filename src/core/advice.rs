@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::command::{blockers, failed, fixable, keys_of, lost, moment, plural, sequence_nodes, stale};
+use super::command::{
+    blockers, failed, fixable, keys_of, lost, moment, plural, recoverable, sequence_nodes, stale,
+};
 use super::connection::Connection;
 use super::event::Outcome;
 use super::plan::{FixBy, Moment, Stage, StepKind};
@@ -24,6 +26,7 @@ pub enum Suggest {
     Start,
     Resume,
     Commit(String),
+    Recover,
 }
 
 /// One sentence, and what to press.
@@ -73,7 +76,7 @@ pub fn advice(state: &State, now: Timestamp) -> Advice {
         Phase::Acquiring => say("Making sure that no other run is going on."),
         Phase::Running | Phase::Recovering => running(state, now),
         Phase::Pausing | Phase::Stopping => ending(state, now),
-        Phase::Paused(reason) => paused(state, reason),
+        Phase::Paused(reason) => paused(state, reason, now),
         Phase::AwaitingCommit => commit(state),
         Phase::Finalising => say("Closing the run."),
         Phase::Failed => say(format!("The run failed: {}.", state.phase_why)).urgent(),
@@ -248,12 +251,13 @@ fn running(state: &State, now: Timestamp) -> Advice {
         return a;
     }
     let name = &state.plan.driver.name;
-    if let Some(node) = state.orphaned() {
-        return say(format!(
-            "{node} went away under the run: nobody drives it. When {name} lets go of it, the run pauses."
-        ))
-        .press(Suggest::Details, "shows what is known")
-        .urgent();
+    if let Some(node) = state.orphaned(now) {
+        let text =
+            format!("{node} went away under the run: nobody drives it. {name} lets go of it after about an hour.");
+        return match recoverable(state, now) {
+            Ok(()) => say(text).press(Suggest::Recover, "clears it now").urgent(),
+            Err(_) => say(text).press(Suggest::Details, "shows what is known").urgent(),
+        };
     }
     let Some((node, unit)) = node_in_work(state) else {
         let staging = run.units.values().filter(|u| u.state == UnitState::Staging).count();
@@ -313,7 +317,7 @@ fn ending(state: &State, now: Timestamp) -> Advice {
     }
 }
 
-fn paused(state: &State, reason: &PauseReason) -> Advice {
+fn paused(state: &State, reason: &PauseReason, now: Timestamp) -> Advice {
     let left = state.run.as_ref().map_or(0, |r| r.units.values().filter(|u| !u.state.is_good()).count());
     let next = match left {
         0 => "goes on".to_owned(),
@@ -321,7 +325,9 @@ fn paused(state: &State, reason: &PauseReason) -> Advice {
     };
     let failed_after = moment(state) == Moment::After && !failed(state).is_empty();
     let a = say(format!("Paused, {reason}: {}.", state.phase_why));
-    let a = if failed_after {
+    let a = if recoverable(state, now).is_ok() {
+        a.press(Suggest::Recover, "clears the run that was left")
+    } else if failed_after {
         a.press(Suggest::RetryFailed, "reads again what failed")
     } else {
         a.press(Suggest::Resume, next)

@@ -8,12 +8,14 @@ use super::connection::Connection;
 use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
 use super::name::NodeName;
 use super::plan::{Place, Stage, StepKind};
+use super::recovery::Recovery;
 use super::run::{PauseReason, Phase, UnitState};
 use super::sequence::{Halt, SequenceRun, Wish};
 use super::state::{
     Attestation, CheckState, CommitAsked, CommitState, Ending, FixState, HISTORY, Machine, Part, Passage,
     ProofState, Run, Seen, State, StepEnd, Unit,
 };
+use super::view::DriverView;
 
 impl State {
     /// What follows from one more event.
@@ -236,6 +238,7 @@ impl State {
                     units,
                     first_error: None,
                     stopping: None,
+                    recovery: None,
                     commits: Default::default(),
                     turn_at: at,
                     turn_seq: stamped.seq,
@@ -294,10 +297,12 @@ impl State {
                 }
             }
             Event::OpSeen { op, verdict } => {
-                if let Some(s) =
-                    self.run.as_mut().and_then(|r| r.steps.values_mut().find(|s| s.op.as_ref() == Some(op)))
-                {
-                    s.seen = Some(Seen { at, value: verdict.clone() });
+                let Some(run) = &mut self.run else { return };
+                let seen = Some(Seen { at, value: verdict.clone() });
+                if let Some(s) = run.steps.values_mut().find(|s| s.op.as_ref() == Some(op)) {
+                    s.seen = seen;
+                } else if let Some(r) = run.recovery.as_mut().filter(|r| &r.op == op) {
+                    r.seen = seen;
                 }
                 let known = self.sequence.as_mut().map(|s| s.actions.values_mut().flat_map(|a| a.values_mut()));
                 if let Some(a) = known.into_iter().flatten().find(|a| a.op.as_ref() == Some(op)) {
@@ -337,7 +342,19 @@ impl State {
                     s.value.jobs.clone_from(jobs);
                 }
             }
-            Event::DriverSeen { view } => self.driver = Some(Seen { at, value: view.clone() }),
+            Event::RecoveryIntended { op, node, reason, .. } => {
+                let (op, node, reason, by) = (op.clone(), node.clone(), reason.clone(), stamped.actor.clone());
+                if let Some(run) = &mut self.run {
+                    run.recovery = Some(Recovery { op, node, at, by, reason, seen: None, ended: None });
+                }
+            }
+            Event::RecoveryEnded { op, ok, message } => {
+                let recovery = self.run.as_mut().and_then(|r| r.recovery.as_mut()).filter(|r| &r.op == op);
+                if let Some(r) = recovery {
+                    r.ended = Some(Seen { at, value: StepEnd { ok: *ok, message: message.clone() } });
+                }
+            }
+            Event::DriverSeen { view } => self.driver_seen(view, at),
             Event::ReportSeen { report } => self.report = Some(Seen { at, value: report.clone() }),
             Event::UnitChanged { node, to, why } => {
                 if let Some(unit) = self.unit_mut(node) {
@@ -441,6 +458,18 @@ impl State {
                 }
             }
         }
+    }
+
+    /// What the driver says; the run that our step began is known by its name from then on.
+    fn driver_seen(&mut self, view: &DriverView, at: jiff::Timestamp) {
+        let ours = view.run.as_ref().filter(|r| self.began_by_us(r)).map(|r| r.id.clone());
+        if let Some(id) = ours
+            && let Some(delegate) = self.plan.steps.iter().find(|s| s.kind == StepKind::Delegate)
+            && let Some(step) = self.run.as_mut().and_then(|r| r.steps.get_mut(&delegate.id))
+        {
+            step.run_id.get_or_insert(id);
+        }
+        self.driver = Some(Seen { at, value: view.clone() });
     }
 
     /// What a node is like is kept the first time it is read in a run: that is what it was before.

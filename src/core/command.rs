@@ -84,6 +84,11 @@ pub enum Command {
     },
     /// Leave the steps that wait for a person for later, or a clean-up that cannot be done; the run ends.
     Defer,
+    /// Clear a run that its driver left, by force.
+    Recover {
+        typed: String,
+        reason: String,
+    },
 }
 
 /// Why nothing is done yet about a check of a node that returns.
@@ -335,6 +340,16 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             },
             _ => refuse("nothing to leave for later"),
         },
+        Command::Recover { typed, reason } => {
+            recoverable(state, now)?;
+            if typed != &state.plan.cluster {
+                return refuse(format!("type the cluster's name: {}", state.plan.cluster));
+            }
+            if reason.trim().chars().count() < REASON_LEAST {
+                return refuse(format!("the reason needs {REASON_LEAST} characters"));
+            }
+            Ok(())
+        }
     }
 }
 
@@ -342,6 +357,29 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
 pub fn fresh_proof<'a>(state: &'a State, step: &str, now: Timestamp) -> Option<&'a [ProofItem]> {
     let proof = state.proofs.get(step).filter(|p| p.asked_at.is_none())?.taken.as_ref()?;
     (now.duration_since(proof.at).as_secs() <= PROOF_FRESH_FOR).then_some(proof.value.as_slice())
+}
+
+/// Whether a run that was left may be cleared by force now, but for what is typed.
+///
+/// # Errors
+/// The refusal, with its reason: there is none, or the first condition that does not hold.
+pub fn recoverable(state: &State, now: Timestamp) -> Result<(), Refusal> {
+    if state.plan.driver.recover.is_none() {
+        return refuse("this runbook has no script for it");
+    }
+    if state.recovering().is_some() {
+        return refuse("it is being cleared");
+    }
+    let conditions = state.recovery_conditions(now);
+    if conditions.is_empty() {
+        return refuse(format!("no run of ours was left by {}", state.plan.driver.name));
+    }
+    match conditions.iter().find(|c| !c.holds) {
+        Some(c) => {
+            refuse(format!("not proved: {} ({})", c.title.to_lowercase(), c.why.as_deref().unwrap_or("not read")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn commit_open(state: &State, step: &str) -> Result<(), Refusal> {

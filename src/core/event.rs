@@ -291,6 +291,11 @@ pub enum Event {
     StopIntended { op: OpId },
     #[serde(rename = "driver.stop")]
     DriverStopAnswered { op: OpId, answer: Answer },
+    /// A run that its driver left is about to be cleared by force; what was proved for that.
+    #[serde(rename = "recovery.intent")]
+    RecoveryIntended { op: OpId, node: NodeName, typed: String, reason: String, proof: Vec<ProofItem> },
+    #[serde(rename = "recovery.end")]
+    RecoveryEnded { op: OpId, ok: bool, message: String },
     #[serde(rename = "resume")]
     Resumed { step: Option<String> },
 
@@ -376,6 +381,8 @@ impl Event {
             | PauseRequested { .. }
             | StopIntended { .. }
             | DriverStopAnswered { .. }
+            | RecoveryIntended { .. }
+            | RecoveryEnded { .. }
             | Resumed { .. }
             | CommitIntended { .. }
             | CommitEnded { .. }
@@ -394,6 +401,7 @@ impl Event {
                 Some(node)
             }
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
+            RecoveryIntended { node, .. } => Some(node),
             StepDone { node, .. } => Some(node),
             ActionIntended { node, .. } | GateSeen { node, .. } | ActionEnded { node, .. } => Some(node),
             FactsAsked { key, .. } | FactsRead { key, .. } => key.node.as_ref(),
@@ -418,6 +426,8 @@ impl Event {
             | PauseRequested { op }
             | StopIntended { op }
             | DriverStopAnswered { op, .. }
+            | RecoveryIntended { op, .. }
+            | RecoveryEnded { op, .. }
             | CommitIntended { op, .. }
             | CommitEnded { op, .. } => Some(op),
             _ => None,

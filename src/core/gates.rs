@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::plan::Mode;
 use super::state::State;
+use super::view::DriverRun;
 
 /// One gate, evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,18 +39,22 @@ fn foreign(state: &State) -> Gate {
     let (open, why) = match &state.driver {
         None => (false, format!("{name} has not answered yet")),
         Some(s) if s.value.is_idle() => (true, "no run is going on".to_owned()),
-        Some(s) => match (&s.value.run, &state.run) {
-            (Some(r), Some(run))
-                if r.started_utc.is_none_or(|t| t.duration_since(run.started_at).as_secs() > -60) =>
-            {
-                (true, format!("our run, driven by {}", r.orchestrator))
-            }
-            (Some(r), _) => (false, format!("another run, driven by {}", r.orchestrator)),
-            (None, _) => (false, format!("{name} says {}", s.value.state)),
+        Some(s) => match (state.own_run(), &s.value.run) {
+            (Some(r), _) => (true, format!("our run, driven by {}", r.orchestrator)),
+            (None, Some(r)) => (false, foreign_words(r)),
+            (None, None) => (false, format!("{name} says {}", s.value.state)),
         },
     };
     let known = state.driver.is_some();
     Gate { id: "foreign", title: "No other run", open, known, why, since: state.driver.as_ref().map(|d| d.at) }
+}
+
+/// Another's run and how far it is: only observed, never touched.
+pub fn foreign_words(run: &DriverRun) -> String {
+    let of = run.working.len() + run.finished.len();
+    let at_work = run.working.iter().find(|w| w.status != "Waiting").or(run.working.first());
+    let now = at_work.map_or_else(String::new, |w| format!(", {} {}", w.node, w.status));
+    format!("another run, driven by {}: {} of {of} nodes ended{now}", run.orchestrator, run.finished.len())
 }
 
 fn quorum(state: &State) -> Gate {

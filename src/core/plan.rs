@@ -305,6 +305,9 @@ pub struct Driver {
     pub storage: String,
     /// Script that asks the run to end after the node in work.
     pub stop: ScriptId,
+    /// Script that clears a run that was left, run where the run was started.
+    #[serde(default)]
+    pub recover: Option<ScriptId>,
     /// The driver's words for what a node is doing → stage.
     pub words: BTreeMap<String, Stage>,
     /// Reads of the state, in seconds: while a run is on, and else.

@@ -11,10 +11,11 @@ use super::connection::Connection;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
 use super::name::{NodeName, OpId};
 use super::plan::{Plan, Scope, Severity, Stage, Step};
+use super::recovery::Recovery;
 use super::run::{Phase, RunVerdict, UnitState};
 use super::sequence::{Sequence, SequenceRun};
 pub use super::step::{Part, StepEnd, StepState};
-use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
+use super::view::{ClusterNode, DriverReport, DriverView, HostView, StorageView};
 
 /// A value with the time it was first seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,6 +153,8 @@ pub struct Run {
     pub first_error: Option<Seen<String>>,
     /// The request that the driver stop, while it is on its way.
     pub stopping: Option<OpId>,
+    /// The last time a run that its driver left was cleared by force.
+    pub recovery: Option<Recovery>,
     pub commits: BTreeMap<String, CommitState>,
     /// When the turn of the step under way came, and the number of that event: what was read before says nothing about it.
     pub turn_at: Timestamp,
@@ -371,13 +374,6 @@ impl State {
             && self
                 .verdict_of(key)
                 .is_none_or(|v| matches!(v.value.outcome, Outcome::Fail | Outcome::CouldNotTell))
-    }
-
-    /// The machine whose task drove the step under way, and is gone without a word: nobody drives any more.
-    pub fn orphaned(&self) -> Option<&NodeName> {
-        let step = self.run.as_ref()?.steps.get(self.current_step()?)?;
-        let gone = matches!(step.seen.as_ref()?.value, OpVerdict::Died | OpVerdict::InterruptedByReboot);
-        step.node.as_ref().filter(|_| gone && step.ended.is_none())
     }
 
     /// Clean-ups that are still to be done before the run may end.

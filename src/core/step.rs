@@ -149,6 +149,8 @@ pub struct StepState {
     pub started_at: Option<Timestamp>,
     pub seen: Option<Seen<OpVerdict>>,
     pub ended: Option<Seen<StepEnd>>,
+    /// The driver's own name for the run that it began.
+    pub run_id: Option<String>,
     /// Of a step that is a script: how far it is on each machine.
     pub on: BTreeMap<NodeName, Part>,
 }

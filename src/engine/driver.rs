@@ -9,7 +9,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
 use super::effects::Executor;
-use super::narrate::narrate;
 use super::output::Output;
 use super::vault::Vault;
 use super::viewers::{FromViewer, ViewerId, Viewers};
@@ -18,6 +17,7 @@ use crate::core::decide::{Decider, Effect, Observation, Turn};
 use crate::core::event::{Durability, EngineInfo, Event, Sealed, Stamped};
 use crate::core::log::{LogLine, Which};
 use crate::core::name::NodeName;
+use crate::core::narrate::narrate;
 use crate::core::plan::Plan;
 use crate::core::run::{PauseReason, Phase};
 use crate::core::state::State;

@@ -4,7 +4,6 @@ mod clock;
 mod driver;
 mod effects;
 mod follow;
-mod narrate;
 mod output;
 mod replay;
 mod vault;

@@ -134,6 +134,7 @@ actions! {
     Revise "revise" "other driver" "Let another driver move the nodes that are left, after a question" Run [Global] ["D"] T2
     Commit "commit" "commit" "Open the next step that waits for you" Run [Global] ["m"] T3
     Defer "defer" "leave for later" "End the run without the steps that cannot be undone" Run [Global] ["d"] T2
+    Recover "recover" "clear the run" "Clear a run that its driver left, after its proof, typed" Run [Global] ["X"] T3
     Outcome "outcome" "outcome" "What was done, how long it took, what is left" Run [Global] ["o"] T0
 
     Details "details" "details" "Why: evidence, rule, script and answer behind what is selected" Look [Global] ["i" "enter"] T0

@@ -6,7 +6,7 @@ use super::escape::{one_line, xml};
 use super::{Check, Report, Standing, Verdict, phrase};
 use crate::core::summary::duration;
 
-const STYLE: &str = include_str!("html.css");
+pub(super) const STYLE: &str = include_str!("html.css");
 
 pub fn write(report: &Report) -> String {
     let title = format!("{}: {}", report.cluster, phrase::stands(report));

@@ -1,4 +1,4 @@
-//! What a state says of readiness, as one document for people and programs: state in, text out.
+//! What a state says of readiness, and what a journal says of a run, as documents for people and programs: text out.
 //!
 //! `Report::of` gathers; `json`, `junit`, `markdown` and `html` write. A report is made from the folded state alone, so the same
 //! journal gives the same report.
@@ -10,6 +10,7 @@ mod junit;
 mod machines;
 mod markdown;
 mod phrase;
+mod run;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 pub use checks::{Before, Check, Confirmed, Fact, FixDone, Standing, Verdict, Waived};
 pub use machines::Machine;
+pub use run::{Block, Document, RunReport};
 
 use crate::core::command::blockers;
 use crate::core::event::Outcome;

@@ -518,6 +518,10 @@ impl Loader<'_> {
             }
         }
         let stop = self.script(at, &t.stop, &t.stop_args, None)?;
+        let recover = match &t.recover {
+            Some(word) => Some(self.script(at, word, &t.recover_args, None)?),
+            None => None,
+        };
         Some(Driver {
             mode: t.mode,
             name: t.name.clone(),
@@ -527,6 +531,7 @@ impl Loader<'_> {
             host: t.host.get_ref().clone(),
             storage: t.storage.get_ref().clone(),
             stop,
+            recover,
             words: t.words.clone(),
             every: t.every.max(1),
             idle_every: t.idle_every.max(1),

@@ -122,6 +122,9 @@ pub struct DriverTable {
     pub stop: Word,
     #[serde(default)]
     pub stop_args: Vec<Word>,
+    pub recover: Option<Word>,
+    #[serde(default)]
+    pub recover_args: Vec<Word>,
     pub words: BTreeMap<String, Stage>,
     pub every: u64,
     pub idle_every: u64,

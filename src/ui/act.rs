@@ -3,7 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::msg::Ask;
-use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Overlay, Page, Waive};
+use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Grave, Overlay, Page, Waive};
 use crate::core::command::Command;
 use crate::core::plan::Tier;
 use crate::core::run::Phase;
@@ -60,7 +60,7 @@ impl Model {
                         self.open(Overlay::Attest(self::Attest::of_step(step)));
                         return Vec::new();
                     }
-                    self.open(Overlay::Commit(self::Commit::new(step)));
+                    self.open(Overlay::Commit(self::Commit::new(Grave::Step(step))));
                     return self.prove();
                 }
             }
@@ -69,6 +69,7 @@ impl Model {
                     self.open(Overlay::Attest(dialog));
                 }
             }
+            Recover => self.open(Overlay::Commit(self::Commit::new(Grave::Recovery))),
             Outcome => self.open(Overlay::Outcome(Page::default())),
             Details => self.open_details(),
             Attention => {
@@ -302,5 +303,6 @@ fn name(command: &Command) -> &'static str {
         Command::Commit { .. } => "Commit",
         Command::Confirm { .. } => "Confirm",
         Command::Defer => "Leave for later",
+        Command::Recover { .. } => "Clearing the run",
     }
 }

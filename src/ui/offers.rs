@@ -3,7 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::overlays::{CheckView, Overlay, Page};
-use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, lost, moment};
+use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, lost, moment, recoverable};
 use crate::core::event::VerdictKey;
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
@@ -32,6 +32,11 @@ impl Model {
                 None => Some("no step is open".into()),
             },
             Revise => self.cannot_change().or_else(|| self.cannot_revise()),
+            Recover => self.cannot_change().or_else(|| {
+                let left = !self.state.as_ref()?.recovery_conditions(self.now).is_empty();
+                // What is still missing is told in the dialog.
+                if left { None } else { recoverable(self.state.as_ref()?, self.now).err().map(|r| r.0) }
+            }),
             RetryCheck => self.all_refused(|key| Command::Retry { key }),
             RetryNode => match self.target_node().cloned() {
                 Some(node) => self.refused(&Command::RetryNode { node }),
@@ -208,6 +213,10 @@ impl Model {
                 out.extend((focus == Pane::Nodes && phase.is_preparing()).then_some(RetryNode));
                 out.extend(here.filter(|a| (focus == Pane::Checks || !of_checks(a)) && self.offers(*a)));
             }
+        }
+        let left = self.state.as_ref().is_some_and(|s| !s.recovery_conditions(self.now).is_empty());
+        if left && self.modes.replay.is_none() {
+            out.insert(0, Recover);
         }
         if !out.contains(&Details) {
             out.push(Details);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::layout::Pane;
 use super::model::{Model, Modes};
 use super::msg::{Ask, Hello, Msg};
-use super::overlays::Overlay;
+use super::overlays::{Grave, Overlay};
 use crate::core::command::{Command, PROOF_FRESH_FOR};
 use crate::core::event::{Event, Stamped};
 use crate::core::log::Which;
@@ -170,14 +170,14 @@ impl Model {
         let Some(Overlay::Commit(c)) = self.overlays.iter_mut().find(|o| matches!(o, Overlay::Commit(_))) else {
             return Vec::new();
         };
-        let proof = state.proofs.get(&c.step);
+        let Grave::Step(step) = c.what.clone() else { return Vec::new() };
+        let proof = state.proofs.get(&step);
         let taken = proof.and_then(|p| p.taken.as_ref()).map(|t| t.at);
         let old = |at: Timestamp| now.duration_since(at).as_secs() > PROOF_FRESH_FOR;
         let under_way = proof.is_some_and(|p| p.asked_at.is_some());
         // Asked by this dialog and not answered for a minute: asked again.
         let wants = !under_way && taken.is_none_or(old) && c.asked_at.is_none_or(old);
         let opened = !under_way && c.asked_at.is_none();
-        let step = c.step.clone();
         if !(wants || opened) {
             return Vec::new();
         }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use nodelift::core::command::Command;
 use nodelift::core::decide::{Decider, Effect, Observation, Turn};
-use nodelift::core::event::{Answer, EngineInfo, Event, Failure, FailureKind, Stamped};
-use nodelift::core::name::NodeName;
+use nodelift::core::event::{Answer, EngineInfo, Event, Failure, FailureKind, ReadKey, Stamped};
+use nodelift::core::name::{NodeName, OpId};
 use nodelift::core::plan::Plan;
 use nodelift::core::run::Phase;
 use nodelift::core::state::State;
@@ -37,6 +37,10 @@ pub struct Pump {
     inbox: mpsc::Receiver<Observation>,
     outbox: mpsc::Sender<Observation>,
     pub asked: usize,
+    /// Every changing operation that was sent, with the number of events that were written by then.
+    pub sent: Vec<(OpId, usize)>,
+    /// When each read last gave an answer.
+    pub answered: BTreeMap<ReadKey, Timestamp>,
 }
 
 /// Site seconds in one real second. The clock is virtual, so any would do.
@@ -87,7 +91,20 @@ impl Pump {
         let (outbox, inbox) = mpsc::channel(1024);
         let decider = Decider::new(State::new(plan.clone()), RUN);
         let events = Vec::new();
-        let pump = Self { decider, plan, site, events, hosts, start, origin, inbox, outbox, asked: 0 };
+        let pump = Self {
+            decider,
+            plan,
+            site,
+            events,
+            hosts,
+            start,
+            origin,
+            inbox,
+            outbox,
+            asked: 0,
+            sent: Vec::new(),
+            answered: BTreeMap::new(),
+        };
         pump.watch();
         pump
     }
@@ -113,7 +130,6 @@ impl Pump {
     pub fn engine_restarts(&mut self) {
         let mut state = State::new(self.plan.clone());
         self.events.iter().for_each(|e| state.apply(e));
-        let doing = matches!(state.phase, Phase::Acquiring | Phase::Running | Phase::Pausing | Phase::Stopping);
         self.decider = Decider::new(state, RUN);
         (self.outbox, self.inbox) = mpsc::channel(1024);
         self.watch();
@@ -127,11 +143,26 @@ impl Pump {
         };
         let turn = self.decider.record(Event::EngineStarted(info), now);
         self.carry_out(turn);
-        if doing {
+        use Phase::{Acquiring, Pausing, Running, Stopping};
+        if matches!(self.state().phase, Acquiring | Running | Pausing | Stopping) {
             let why = "looking what became of what was under way".to_owned();
             let turn = self.decider.record(Event::PhaseChanged { to: Phase::Recovering, why }, now);
             self.carry_out(turn);
         }
+    }
+
+    /// The engine ends here, and no other one comes.
+    pub fn engine_is_gone(&mut self) {
+        (self.outbox, self.inbox) = mpsc::channel(1);
+    }
+
+    /// It looks less often, and nobody reads the logs of the machines: for many runs.
+    pub fn looks_seldom(&mut self, seconds: u64) {
+        let mut plan = (*self.plan).clone();
+        plan.logs.clear();
+        (plan.driver.every, plan.driver.idle_every) = (seconds, seconds * 2);
+        self.plan = Arc::new(plan);
+        self.decider = Decider::new(State::new(self.plan.clone()), RUN);
     }
 
     pub fn now(&self) -> Timestamp {
@@ -174,11 +205,27 @@ impl Pump {
             };
             let turn = tokio::select! {
                 biased;
-                Some(seen) = self.inbox.recv() => { let now = self.now(); self.decider.observe(seen, now) }
+                Some(seen) = self.inbox.recv() => {
+                    let now = self.now();
+                    if let Observation::Read { key, answer: Answer::Facts(_), .. } = &seen {
+                        self.answered.insert(key.clone(), now);
+                    }
+                    self.decider.observe(seen, now)
+                }
                 () = timer => { let now = self.now(); self.decider.tick(now) }
             };
             self.carry_out(turn);
         }
+    }
+
+    /// Lets so much time pass.
+    pub async fn wait(&mut self, how_long: Duration) {
+        let end = self.now() + SignedDuration::try_from(how_long).expect("short");
+        let origin = (self.start, self.origin);
+        self.until("time to pass", |_| {
+            origin.0 + SignedDuration::try_from(origin.1.elapsed().mul_f64(SCALE)).expect("short") >= end
+        })
+        .await;
     }
 
     /// Where a sequence is.
@@ -196,6 +243,9 @@ impl Pump {
     fn carry_out(&mut self, turn: Turn) {
         self.events.extend(turn.events);
         for effect in turn.effects {
+            if let Effect::Run { op, .. } | Effect::Detach { op, .. } = &effect {
+                self.sent.push((op.clone(), self.events.len()));
+            }
             if let Effect::Connect { node } = &effect {
                 self.hosts[node].open();
                 continue;

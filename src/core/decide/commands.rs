@@ -139,11 +139,14 @@ impl Decider {
                         .is_some_and(|s| s.ended.as_ref().is_some_and(|e| !e.value.ok))
                 });
                 self.emit(turn, actor, Event::Resumed { step: again }, now);
-                if self.state.phase == Phase::Paused(PauseReason::ForeignRun) {
+                let kind = step.and_then(|s| self.state.plan.step(&s).map(|s| s.kind));
+                // Whether the nodes may be handed over again is looked at as before the first time.
+                let anew =
+                    kind == Some(StepKind::Delegate) && self.state.handed_over().is_none_or(|s| s.op.is_none());
+                if anew || self.state.phase == Phase::Paused(PauseReason::ForeignRun) {
                     self.phase(turn, actor, Phase::Acquiring, "looking for another run", now);
                     return Ok(());
                 }
-                let kind = step.and_then(|s| self.state.plan.step(&s).map(|s| s.kind));
                 if kind.is_some_and(StepKind::waits) {
                     self.phase(turn, actor, Phase::AwaitingCommit, "resumed", now);
                 } else {
@@ -165,6 +168,9 @@ impl Decider {
                         }
                     }
                 }
+            }
+            Command::Recover { typed, reason } => {
+                self.recover_by_force(turn, actor, (typed, reason.trim()), now)?;
             }
             Command::Confirm { step, note } => {
                 let note = note.trim().to_owned();

@@ -26,7 +26,7 @@ impl Decider {
         let known = run.steps.get(&step.id).cloned().unwrap_or_default();
         if known.op.is_none() {
             if self.state.phase != Phase::Running {
-                return self.nodes_moved(turn, step, false, "nothing was started", now);
+                return self.delegate_ended(turn, step, false, "nothing was started", now);
             }
             if !self.baselines_read(turn, now) {
                 return;
@@ -34,7 +34,7 @@ impl Decider {
             self.note_those_there(turn, now);
             let left = self.nodes_to_move();
             let Some(first) = left.first() else {
-                return self.nodes_moved(turn, step, true, "every node is at the target already", now);
+                return self.delegate_ended(turn, step, true, "every node is at the target already", now);
             };
             let attempt = known.attempt + 1;
             let op = self.op(&step.id, first, attempt);
@@ -52,7 +52,7 @@ impl Decider {
         if let Some(ended) = own.ended.clone() {
             let (ok, count) = (ended.value.ok && self.nodes_to_move().is_empty(), self.state.plan.nodes.len());
             let message = if ok { format!("{count} of {count} nodes done") } else { ended.value.message };
-            self.nodes_moved(turn, step, ok, &message, now);
+            self.delegate_ended(turn, step, ok, &message, now);
         }
     }
 

@@ -10,6 +10,7 @@ mod direct;
 mod fixes;
 mod polls;
 mod reads;
+mod recovery;
 mod returning;
 mod run;
 mod sequence;
@@ -148,6 +149,8 @@ struct Poll {
     last: Option<Timestamp>,
     /// Last time it gave an answer.
     fresh: Option<Timestamp>,
+    /// When the last poll that gave an answer was sent: what happened later is not in it.
+    asked: Option<Timestamp>,
     /// Machine that failed last: asked last the next time.
     avoid: Option<NodeName>,
     failures: u32,
@@ -236,6 +239,7 @@ impl Decider {
             self.settle_sequence(turn, now);
             self.settle_returning(turn, now);
             self.settle_units(turn, now);
+            self.settle_recovery(turn, now);
             self.settle_run(turn, now);
             if turn.events.len() == before {
                 break;

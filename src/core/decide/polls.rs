@@ -215,6 +215,7 @@ impl Decider {
         let ok = matches!(answer, Answer::Facts(_));
         if ok {
             poll.fresh = Some(now);
+            poll.asked = Some(asked);
             poll.failures = 0;
             poll.avoid = None;
         } else {
@@ -236,6 +237,11 @@ impl Decider {
     /// Last time a poll or a read of these facts gave an answer.
     pub(super) fn fresh_at(&self, key: &ReadKey) -> Option<Timestamp> {
         self.live.polls.get(key)?.fresh
+    }
+
+    /// Whether these facts were polled after a time, and answered.
+    pub(super) fn asked_since(&self, key: &ReadKey, since: Option<Timestamp>) -> bool {
+        self.live.polls.get(key).is_some_and(|p| p.asked.is_some() && p.asked >= since)
     }
 
     /// What a record says about nodes, storage or the run, where it says something new.

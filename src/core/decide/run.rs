@@ -10,6 +10,7 @@ use super::{Decider, Effect, Turn, after};
 use crate::core::baseline::{missing, unexplained};
 use crate::core::command::{before_keys, keys_of, plural};
 use crate::core::event::{Answer, ENGINE, Event, Failure, FailureKind, Outcome};
+use crate::core::gates::foreign_words;
 use crate::core::name::{NodeName, OpId};
 use crate::core::plan::{Moment, Step, StepKind};
 use crate::core::run::{PauseReason, Phase, RunVerdict, UnitState};
@@ -73,7 +74,7 @@ impl Decider {
 
     /// No run is started beside another one.
     fn acquire(&mut self, turn: &mut Turn, now: Timestamp) {
-        let asked = self.fresh_at(&self.driver_key()) >= self.state.phase_since;
+        let asked = self.asked_since(&self.driver_key(), self.state.phase_since);
         let Some(seen) = self.state.driver.as_ref().filter(|_| asked) else {
             return;
         };
@@ -81,9 +82,12 @@ impl Decider {
         if seen.value.is_idle() {
             return self.phase(turn, ENGINE, Phase::Running, "no other run is going on", now);
         }
-        let why = match &seen.value.run {
-            Some(r) => format!("another {name} run is going on, driven by {}: it must end first", r.orchestrator),
-            None => format!("{name} says {}: its last run must be cleared first", seen.value.state),
+        let why = match (self.state.own_run(), &seen.value.run) {
+            (Some(r), _) => {
+                format!("the run that {} drove is still locked: it must end or be cleared first", r.orchestrator)
+            }
+            (None, Some(r)) => format!("{name}: {}; it must end first", foreign_words(r)),
+            (None, None) => format!("{name} says {}: its last run must be cleared first", seen.value.state),
         };
         self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), &why, now);
     }
@@ -113,11 +117,11 @@ impl Decider {
         let Some(op) = known.op.clone() else {
             // A pause that arrives before anything was started needs no driver.
             if self.state.phase != Phase::Running {
-                return self.nodes_moved(turn, step, false, "nothing was started", now);
+                return self.delegate_ended(turn, step, false, "nothing was started", now);
             }
             let done = |r: &crate::core::state::Run| r.units.values().all(|u| u.state.is_good());
             if self.state.run.as_ref().is_some_and(done) {
-                return self.nodes_moved(turn, step, true, "every node is at the target already", now);
+                return self.delegate_ended(turn, step, true, "every node is at the target already", now);
             }
             if !self.baselines_read(turn, now) {
                 return;
@@ -170,10 +174,10 @@ impl Decider {
         }
         if self.state.run.as_ref().is_some_and(|r| r.units.values().all(|u| u.state.is_good())) {
             let count = self.state.plan.nodes.len();
-            return self.nodes_moved(turn, step, true, &format!("{count} of {count} nodes done"), now);
+            return self.delegate_ended(turn, step, true, &format!("{count} of {count} nodes done"), now);
         }
         if let Some(message) = self.driver_gave_up(verdict.as_ref(), now) {
-            return self.nodes_moved(turn, step, false, &message, now);
+            return self.delegate_ended(turn, step, false, &message, now);
         }
         if !matches!(verdict, Some(OpVerdict::Ended { .. })) {
             self.look_at(turn, &op, &known.node, now);
@@ -196,12 +200,20 @@ impl Decider {
             let message = message.as_deref().unwrap_or(why);
             return Some(format!("{name} could not start: {message}"));
         }
+        // Refused, because somebody else's run is going on.
+        if let Some(OpVerdict::Ended { code, .. }) = verdict
+            && *code != 0
+            && spoke
+            && let Some(r) = self.state.foreign_run()
+        {
+            return Some(format!("{name}: {}; it must end first", foreign_words(r)));
+        }
         if spoke && driver.value.state == "RunFailed" {
             return Some(format!("{name} says RunFailed: the run must be recovered"));
         }
         let report = self.own_report();
         // Nobody drives, nothing is going on, and a report would have been read by now.
-        if let Some(node) = self.state.orphaned()
+        if let Some(node) = self.state.orphaned(now)
             && spoke
             && driver.value.is_idle()
             && report.is_none()
@@ -224,7 +236,14 @@ impl Decider {
         })
     }
 
-    pub(super) fn nodes_moved(&mut self, turn: &mut Turn, step: &Step, ok: bool, message: &str, now: Timestamp) {
+    pub(super) fn delegate_ended(
+        &mut self,
+        turn: &mut Turn,
+        step: &Step,
+        ok: bool,
+        message: &str,
+        now: Timestamp,
+    ) {
         let phase = self.state.phase.clone();
         let ended = Event::StepEnded { step: step.id.clone(), ok, message: message.to_owned() };
         self.emit(turn, ENGINE, ended, now);
@@ -240,6 +259,9 @@ impl Decider {
         match phase {
             Phase::Stopping => self.stopped(turn, ENGINE, now),
             Phase::Pausing => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Operator), message, now),
+            _ if self.state.foreign_run().is_some() => {
+                self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), message, now);
+            }
             _ if failed > MAX_FAILED => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Budget), message, now),
             _ => self.phase(turn, ENGINE, Phase::Paused(PauseReason::NeedsDecision), message, now),
         }
@@ -427,6 +449,9 @@ impl Decider {
 
     pub(super) fn op_detached(&mut self, turn: &mut Turn, op: OpId, took_ms: u64, answer: Answer, now: Timestamp) {
         self.live.ops.remove(&op);
+        if self.state.recovering().is_some_and(|r| r.op == op) {
+            return self.recovery_detached(turn, op, &answer, now);
+        }
         let Some(step) = self.step_of(&op) else {
             return self.action_answered(turn, op, took_ms, answer, now);
         };
@@ -435,7 +460,7 @@ impl Decider {
             // It threw before it was started, or it was never sent: nothing runs.
             Answer::Failed(Failure { kind: FailureKind::Threw | FailureKind::NotSent, message, .. }) => {
                 if let Some(s) = self.state.plan.step(&step).cloned() {
-                    self.nodes_moved(
+                    self.delegate_ended(
                         turn,
                         &s,
                         false,
@@ -459,9 +484,10 @@ impl Decider {
         self.live.observing.remove(&op);
         let Ok(view) = answer else { return };
         let verdict = view.verdict();
-        let of_step = self.step_of(&op).and_then(|s| self.state.run.as_ref()?.steps.get(&s)?.seen.clone());
-        let of_action = self.state.sequence.as_ref().and_then(|s| s.of_operation(&op)?.1.seen.clone());
-        let known = of_step.or(of_action).map(|s| s.value);
+        let recovery = self.state.recovering().filter(|r| r.op == op).map(|r| &r.seen);
+        let step = self.step_of(&op).and_then(|s| Some(&self.state.run.as_ref()?.steps.get(&s)?.seen));
+        let action = self.state.sequence.as_ref().and_then(|s| Some(&s.of_operation(&op)?.1.seen));
+        let known = recovery.or(step).or(action).and_then(|s| s.as_ref()).map(|s| s.value.clone());
         if known.as_ref() != Some(&verdict) {
             self.emit(turn, ENGINE, Event::OpSeen { op, verdict }, now);
         }

@@ -55,7 +55,9 @@ impl Decider {
         if seen.at <= self.delegate_intended_at()? {
             return None;
         }
-        if let Some(run) = &seen.value.run {
+        if seen.value.run.is_some() {
+            // What somebody else's run does is not ours to tell.
+            let run = self.state.own_run()?;
             if let Some(result) = run.finished.iter().find(|r| &r.node == node) {
                 return Some(self.finished(node, result));
             }

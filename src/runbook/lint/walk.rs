@@ -100,7 +100,10 @@ pub fn scripts(files: &Files, parts: &[Part], uses: &mut BTreeMap<String, Use>) 
         for log in &part.logs {
             log.script.iter().for_each(|w| add(w, Role::Read, &[]));
         }
-        part.driver.iter().for_each(|d| add(&d.stop, Role::Stop, &d.stop_args));
+        if let Some(d) = &part.driver {
+            add(&d.stop, Role::Stop, &d.stop_args);
+            d.recover.iter().for_each(|w| add(w, Role::Step(Class::Once), &d.recover_args));
+        }
     }
     let (mut given, mut variables): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for (path, ..) in found.iter().filter(|(_, role, _)| *role == Role::Prelude) {

@@ -1,4 +1,5 @@
-//! A step that cannot be undone: what it takes back for ever, a proof that is kept young, the cluster's name typed, a reason.
+//! What is typed before it is done: a step that cannot be undone, or clearing a run by force. What it means, what is proved, the
+//! cluster's name typed, a reason.
 //! Later is focused; the other button stays grey, with its reason, until everything is there.
 
 use jiff::Timestamp;
@@ -9,10 +10,12 @@ use tui_input::Input;
 
 use super::{Decision, Reply, page};
 use crate::core::command::Command;
+use crate::core::state::State;
 use crate::input::{Action, Code, Key, Scope};
 use crate::theme::{Role, Theme};
 use crate::ui::model::Model;
 use crate::ui::panes::steps;
+use crate::ui::signs::Sign;
 use crate::ui::time;
 use crate::ui::widgets::buttons::{self, Button};
 use crate::ui::widgets::doc::Doc;
@@ -31,10 +34,19 @@ enum Focus {
 
 const ORDER: [Focus; 4] = [Focus::Name, Focus::Reason, Focus::Later, Focus::Go];
 
+/// What is confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grave {
+    /// A step of the plan; its proof is kept young.
+    Step(String),
+    /// Clearing a run that its driver left.
+    Recovery,
+}
+
 /// The dialog.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    pub step: String,
+    pub what: Grave,
     /// When this dialog last asked for the proof.
     pub asked_at: Option<Timestamp>,
     /// Something was pasted, and refused.
@@ -46,16 +58,36 @@ pub struct Commit {
 
 impl Commit {
     /// With nothing typed.
-    pub fn new(step: String) -> Self {
+    pub fn new(what: Grave) -> Self {
         let (name, reason) = (Input::default(), Input::default());
-        Self { step, asked_at: None, pasted: false, name, reason, focus: Focus::Later }
+        Self { what, asked_at: None, pasted: false, name, reason, focus: Focus::Later }
     }
 
     fn command(&self) -> Command {
-        Command::Commit {
-            step: self.step.clone(),
-            typed: self.name.value().trim().to_owned(),
-            reason: self.reason.value().trim().to_owned(),
+        let (typed, reason) = (self.name.value().trim().to_owned(), self.reason.value().trim().to_owned());
+        match &self.what {
+            Grave::Step(step) => Command::Commit { step: step.clone(), typed, reason },
+            Grave::Recovery => Command::Recover { typed, reason },
+        }
+    }
+
+    /// Its title, what a person should know, and the word on the button.
+    fn words(&self, state: &State) -> Option<(String, Vec<String>, String)> {
+        let verb = |title: &str| title.split_whitespace().next().unwrap_or("Do it").to_owned();
+        match &self.what {
+            Grave::Step(step) => {
+                let step = state.plan.step(step)?;
+                Some((format!("{}: cannot be undone", step.title), step.warning.clone(), verb(&step.title)))
+            }
+            Grave::Recovery => {
+                let name = &state.plan.driver.name;
+                let warning = vec![
+                    format!("{name} keeps its run locked for about an hour after whoever drove it is gone. This clears the lock now."),
+                    "Only where nobody drives any more: two that drive at the same time take two nodes away at once.".to_owned(),
+                    "Nothing is started by it. Waiting out the hour does the same.".to_owned(),
+                ];
+                Some((format!("Clear the run that {name} left"), warning, "Clear".to_owned()))
+            }
         }
     }
 
@@ -111,11 +143,11 @@ impl Commit {
     /// Draws it.
     pub fn draw(&self, model: &Model, theme: &Theme, frame: Rect, buf: &mut Buffer) {
         let Some(state) = &model.state else { return };
-        let Some(step) = state.plan.step(&self.step) else { return };
+        let Some((title, warning, verb)) = self.words(state) else { return };
         let width = frame.width.saturating_sub(4).min(80);
         let room = width.saturating_sub(4) as usize;
         let mut doc = Doc::new(theme, room);
-        for (i, line) in step.warning.iter().enumerate() {
+        for (i, line) in warning.iter().enumerate() {
             doc.text(line, if i == 0 { Role::Strong } else { Role::Text });
         }
         doc.blank();
@@ -141,13 +173,10 @@ impl Commit {
         let area = page::centred(frame, width, height);
         page::clear(theme, area, buf);
         let sign = (theme.glyphs().locked, Role::Danger);
-        let mut title = Row::new();
-        title
-            .gap(1)
-            .sign(theme, sign)
-            .add(format!("{}: cannot be undone ", step.title), theme.style(Role::Danger));
+        let mut head = Row::new();
+        head.gap(1).sign(theme, sign).add(format!("{title} "), theme.style(Role::Danger));
         let border = Frame {
-            title: title.line(),
+            title: head.line(),
             focused: true,
             border: Some(theme.style(Role::Danger)),
             ..Frame::default()
@@ -165,7 +194,6 @@ impl Commit {
         for (line, y) in lines.zip(body.top()..body.bottom() - 1) {
             buf.set_line(body.x, y, line, body.width);
         }
-        let verb = step.title.split_whitespace().next().unwrap_or("Do it");
         let buttons = buttons::line(
             theme,
             &[
@@ -177,7 +205,7 @@ impl Commit {
                     danger: false,
                 },
                 Button {
-                    label: verb,
+                    label: &verb,
                     key: None,
                     focused: self.focus == Focus::Go,
                     enabled: refusal.is_none(),
@@ -198,9 +226,16 @@ impl Commit {
 
     fn write_proof(&self, model: &Model, doc: &mut Doc) {
         let Some(state) = &model.state else { return };
-        let Some(step) = state.plan.step(&self.step) else { return };
         let theme = doc.theme;
-        let proof = state.proofs.get(&self.step);
+        let Grave::Step(step) = &self.what else {
+            doc.text("What must hold:", Role::Text);
+            for item in state.recovery_conditions(model.now) {
+                condition(doc, steps::judged(theme.glyphs(), &item));
+            }
+            return;
+        };
+        let Some(step) = state.plan.step(step) else { return };
+        let proof = state.proofs.get(&step.id);
         let taken = proof.and_then(|p| p.taken.as_ref()).map(|t| t.at);
         // Asked for, by the engine's word or not answered yet.
         let reading = proof.is_some_and(|p| p.asked_at.is_some()) || self.asked_at > taken;
@@ -211,19 +246,25 @@ impl Commit {
             (None, _) => "Not proved yet:".to_owned(),
         };
         doc.text(&head, Role::Text);
-        for (sign, words) in steps::proof(theme.glyphs(), state, step) {
-            let lines = text::wrap(&words, doc.width.saturating_sub(4).max(1));
-            for (i, line) in lines.into_iter().enumerate() {
-                let mut row = Row::new();
-                row.gap(2);
-                if i == 0 {
-                    row.sign(theme, sign)
-                } else {
-                    row.gap(2)
-                };
-                row.add(line, theme.style(Role::Text));
-                doc.row(row);
-            }
+        for item in steps::proof(theme.glyphs(), state, step) {
+            condition(doc, item);
         }
+    }
+}
+
+/// One condition with its sign, in as many rows as it takes.
+fn condition(doc: &mut Doc, (sign, words): (Sign, String)) {
+    let theme = doc.theme;
+    let lines = text::wrap(&words, doc.width.saturating_sub(4).max(1));
+    for (i, line) in lines.into_iter().enumerate() {
+        let mut row = Row::new();
+        row.gap(2);
+        if i == 0 {
+            row.sign(theme, sign)
+        } else {
+            row.gap(2)
+        };
+        row.add(line, theme.style(Role::Text));
+        doc.row(row);
     }
 }

@@ -16,7 +16,7 @@ mod waive;
 
 pub use attest::Attest;
 pub use check::CheckView;
-pub use commit::Commit;
+pub use commit::{Commit, Grave};
 pub use confirm::{Act, Confirm};
 pub use outcome::away;
 pub use page::Page;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::core::event::ProofItem;
 use crate::core::plan::{Class, Step, StepKind};
 use crate::core::run::Phase;
 use crate::core::state::{CommitState, State};
@@ -33,6 +34,15 @@ pub fn sign(g: &Glyphs, state: &State, step: &Step) -> Sign {
         (p, _) if current && known.is_some() && !p.is_terminal() => (g.running, Role::Running),
         _ => (g.waiting, Role::Waiting),
     }
+}
+
+/// One condition that was judged, in words.
+pub fn judged(g: &Glyphs, item: &ProofItem) -> (Sign, String) {
+    if item.holds {
+        return ((g.done, Role::Done), item.title.clone());
+    }
+    let why = item.why.as_ref().map_or_else(String::new, |w| format!(": {w}"));
+    ((g.failed, Role::Failed), format!("{}{why}", item.title))
 }
 
 /// Where a step stands, in words.
@@ -78,11 +88,7 @@ pub fn proof(g: &Glyphs, state: &State, step: &Step) -> Vec<(Sign, String)> {
     step.proof
         .iter()
         .map(|p| match taken.and_then(|t| t.value.iter().find(|i| i.title == p.title)) {
-            Some(item) if item.holds => ((g.done, Role::Done), item.title.clone()),
-            Some(item) => {
-                let why = item.why.as_ref().map_or_else(String::new, |w| format!(": {w}"));
-                ((g.failed, Role::Failed), format!("{}{why}", item.title))
-            }
+            Some(item) => judged(g, item),
             None if open => ((g.running, Role::Running), p.title.clone()),
             None => ((g.waiting, Role::Waiting), p.title.clone()),
         })

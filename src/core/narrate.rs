@@ -1,15 +1,15 @@
 //! Events as log lines: what a person reads along with what the nodes say themselves.
 
-use crate::core::baseline::Change;
-use crate::core::command::plural;
-use crate::core::connection::Connection;
-use crate::core::event::{Answer, Event, Outcome, Stamped, Waiting};
-use crate::core::log::{AWAITS, Level, LogLine};
-use crate::core::name::NodeName;
-use crate::core::run::UnitState;
-use crate::core::sequence::Wish;
-use crate::core::state::State;
-use crate::core::view::{DriverView, OpVerdict};
+use super::baseline::Change;
+use super::command::plural;
+use super::connection::Connection;
+use super::event::{Answer, Event, Outcome, Stamped, Waiting};
+use super::log::{AWAITS, Level, LogLine};
+use super::name::NodeName;
+use super::run::UnitState;
+use super::sequence::Wish;
+use super::state::State;
+use super::view::{DriverView, OpVerdict};
 
 /// Makes a line of what an event says.
 type Line<'a> = &'a dyn Fn(Option<&NodeName>, &str, Level, String) -> LogLine;
@@ -25,7 +25,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
     };
     let one = |node: Option<&NodeName>, source: &str, level, text| vec![line(node, source, level, text)];
     let who = |text: &str| match stamped.actor.as_str() {
-        crate::core::event::ENGINE => text.to_owned(),
+        super::event::ENGINE => text.to_owned(),
         actor => format!("{text}, by {actor}"),
     };
     let plan = &before.plan;
@@ -278,6 +278,19 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::DriverStopAnswered { answer: Answer::Failed(f), .. } => {
             one(None, "run", Level::Error, f.message.clone())
         }
+        Event::RecoveryIntended { node, reason, .. } => one(
+            Some(node),
+            "run",
+            Level::Warning,
+            who(&format!("the run that {} left is cleared by force: {reason}", plan.driver.name)),
+        ),
+        Event::RecoveryEnded { ok, message, .. } => {
+            let (level, how) = if *ok { (Level::Info, "cleared") } else { (Level::Error, "not cleared") };
+            one(None, "run", level, format!("{how}: {message}"))
+        }
+        Event::DriverStopAnswered { .. } => {
+            one(None, "run", Level::Debug, format!("{} was asked to stop", plan.driver.name))
+        }
         Event::Resumed { .. } => one(None, "run", Level::Info, who("resumed")),
         Event::ProofTaken { step, items } => {
             let held = items.iter().filter(|i| i.holds).count();
@@ -297,10 +310,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::RunEnded { verdict, message } => {
             one(None, "run", Level::Info, format!("{}: {message}", verdict.phase().word()))
         }
-        Event::FactsAsked { .. }
-        | Event::StorageSampled { .. }
-        | Event::ProofAsked { .. }
-        | Event::DriverStopAnswered { .. } => Vec::new(),
+        Event::FactsAsked { .. } | Event::StorageSampled { .. } | Event::ProofAsked { .. } => Vec::new(),
     }
 }
 
