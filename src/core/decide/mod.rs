@@ -8,6 +8,7 @@ mod commands;
 mod detached;
 mod direct;
 mod fixes;
+mod handover;
 mod polls;
 mod reads;
 mod recovery;

@@ -335,6 +335,7 @@ impl Run<'_> {
                     self.world.start_setup(machine, args.get("medium").unwrap_or(&Json::Null), now);
                 return Ok(Some(Stays::Setup(until, code)));
             }
+            "update-now" => self.world.update_now(now),
             "stop-run" => self.world.run_mut().put("cancel_pending", true),
             "raise-level" => self.world.raise_level(),
             "drain" => self.world.start_drain(&node, now, args.truth("force"), args.text("target")),

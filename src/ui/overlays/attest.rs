@@ -1,5 +1,5 @@
-//! A question with one field: confirming what no script can tell or what was done outside, with a few words on it; going on by another
-//! driver, with what that needs.
+//! A question with one field: confirming what no script can tell, what was done outside, or that something is not as it was, with a few
+//! words on it; going on by another driver, with what that needs.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,19 @@ use serde_json::Value as Json;
 use tui_input::Input;
 
 use super::{Decision, Reply, form};
-use crate::core::command::Command;
+use crate::core::baseline::unexplained_on;
+use crate::core::command::{Command, plural};
 use crate::core::event::VerdictKey;
+use crate::core::name::NodeName;
 use crate::core::plan::Plan;
 use crate::input::{Action, Key, Scope};
 use crate::theme::{Role, Theme};
 use crate::ui::model::Model;
 use crate::ui::widgets::doc::Doc;
 use crate::ui::widgets::field;
+
+/// Changes that the question names; the rest is counted.
+const SHOWN: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Focus {
@@ -34,6 +39,8 @@ enum About {
     Step(String),
     /// Another driver: the settings that bring it, and the one that is typed.
     Revision(BTreeMap<String, Json>, Option<String>),
+    /// What the upgrade of a node changed: the words are the reason.
+    Changes(NodeName),
 }
 
 /// The dialog.
@@ -65,6 +72,11 @@ impl Attest {
         Some(Self { about, note: Input::new(known.to_owned()), focus })
     }
 
+    /// For what is not as it was on a node.
+    pub fn of_changes(node: NodeName) -> Self {
+        Self { about: About::Changes(node), note: Input::default(), focus: Focus::Note }
+    }
+
     /// Pasted text goes into the note.
     pub fn paste(&mut self, text: &str) {
         field::paste(&mut self.note, text);
@@ -82,6 +94,7 @@ impl Attest {
                 settings.extend(typed.iter().map(|name| (name.clone(), Json::from(note.as_str()))));
                 vec![Command::Revise { settings }]
             }
+            About::Changes(node) => vec![Command::AcceptChanges { node: node.clone(), reason: note }],
         }
     }
 
@@ -168,6 +181,9 @@ impl Attest {
             About::Step(step) => {
                 (format!("Confirm: {}", self::step(model, step, &mut doc)), Some("Note"), "Confirm")
             }
+            About::Changes(node) => {
+                (format!("Accept: {}", changes(model, node, &mut doc)), Some("Reason"), "Accept")
+            }
             About::Revision(..) => (self.revision(model, &mut doc), self.typed(), "Take it"),
         };
         doc.blank();
@@ -218,4 +234,21 @@ fn step(model: &Model, id: &str, doc: &mut Doc) -> String {
     doc.blank();
     doc.text("The run waits for this. Your name and the note stand in the journal.", Role::Text);
     step.title.clone()
+}
+
+/// Writes what is not as it was on a node; gives the title.
+fn changes(model: &Model, node: &NodeName, doc: &mut Doc) -> String {
+    let Some(state) = &model.state else { return String::new() };
+    doc.text("Is that as it should be?", Role::Strong);
+    doc.blank();
+    let open = unexplained_on(state, node);
+    for change in open.iter().take(SHOWN) {
+        doc.text(&change.text(), Role::Failed);
+    }
+    if open.len() > SHOWN {
+        doc.text(&format!("and {} more, in the details of {node}", open.len() - SHOWN), Role::Text);
+    }
+    doc.blank();
+    doc.text("The gate of the next node and the proof count it as explained; your name and the reason stand in the report.", Role::Text);
+    format!("{} on {node}", plural(open.len(), "change"))
 }

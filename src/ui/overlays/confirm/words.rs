@@ -168,6 +168,18 @@ fn start(model: &Model, state: &State, doc: &mut Doc) {
                 doc.field(if i == 0 { "Mind" } else { "" }, line, Role::Text);
             }
         }
+        for key in step.review.iter().flat_map(|c| state.verdict_keys(c)) {
+            let title = state.plan.check(&key.check).map_or("", |c| &c.title);
+            let rows = state.verdict_of(&key).map_or(&[][..], |v| &v.value.detail);
+            if rows.is_empty() {
+                continue;
+            }
+            doc.blank();
+            doc.text(title, Role::Muted);
+            for row in rows {
+                doc.text(&format!("  {row}"), Role::Text);
+            }
+        }
     }
     let later: Vec<&str> =
         plan.steps.iter().filter(|s| s.kind == StepKind::Commit).map(|s| s.title.as_str()).collect();
