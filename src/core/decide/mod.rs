@@ -6,6 +6,7 @@
 mod baseline;
 mod commands;
 mod fixes;
+mod limits;
 mod polls;
 mod reads;
 mod recovery;
@@ -237,6 +238,7 @@ impl Decider {
             self.settle_sequence(turn, now);
             self.settle_returning(turn, now);
             self.settle_units(turn, now);
+            self.settle_limits(turn, now);
             self.settle_recovery(turn, now);
             self.settle_run(turn, now);
             if turn.events.len() == before {
