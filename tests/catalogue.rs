@@ -14,8 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bench::{Bench, patched, runbook, world, worst};
 use cases::{ADMIN_CENTER, COORDINATOR, Setup, cases};
-use nodelift::core::advice::advice;
-use nodelift::core::command::{Command, allowed, before_keys};
+use nodelift::core::command::before_keys;
 use nodelift::core::event::{Outcome, Verdict, VerdictKey};
 use nodelift::core::plan::{Check, FixBy, Moment};
 use nodelift::runbook::Runbook;
@@ -243,27 +242,4 @@ fn every_row_of_the_catalogue_is_covered_or_named_as_left_out() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_runbook_that_only_checks_says_so_instead_of_starting() {
-    let runbook = runbook(ADMIN_CENTER);
-    let mut bench = Bench::new(&runbook, world("ready"), &json!({}), None).await;
-    assert_eq!(bench.plan.coordinator, None);
-    bench.check_all().await;
-    for check in ["cau-role-account", "repair-registration"] {
-        bench.confirm(check);
-    }
-    bench.until("ready", |s| s.phase.word() == "ready").await;
-    let refusal = allowed(bench.state(), &Command::Start, bench.now()).expect_err("it cannot start");
-    assert_eq!(refusal.0, "this runbook only checks so far: the runbook azure-local-powershell also upgrades");
-    let advice = advice(bench.state(), bench.now());
-    assert!(
-        advice
-            .text
-            .ends_with("This runbook only checks so far: the runbook azure-local-powershell also upgrades."),
-        "{}",
-        advice.text
-    );
-    assert_eq!(advice.press, None);
 }

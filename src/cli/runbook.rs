@@ -146,7 +146,4 @@ fn show(r: &crate::runbook::Runbook) {
         let undo = if s.class == crate::core::plan::Class::Irreversible { "  cannot be undone" } else { "" };
         println!("  {}. {}{undo}", i + 1, s.title);
     }
-    if let Some(why) = r.info.only_checks() {
-        println!("\n{}", out::wrap(&format!("Nothing starts them: {why}."), 0));
-    }
 }

@@ -66,10 +66,11 @@ pub fn gather(inventory: &Inventory, need: Need) -> Result<Secrets, Exit> {
         && let Some(task) = &inventory.task
         && let Some(from) = &task.password
     {
-        let same = inventory.coordinator.as_ref().is_some_and(|c| c.login.user == task.user);
+        let first = inventory.coordinator.as_ref().or(inventory.nodes.first());
+        let same = first.is_some_and(|m| m.login.user == task.user);
         out.task = match &out.login {
             Some(login) if same && *from == PasswordFrom::Prompt => Some(login.clone()),
-            _ => Some(one(from, &format!("Password of {}, who runs the update on the coordinator: ", task.user))?),
+            _ => Some(one(from, &format!("Password of {}, who runs the update: ", task.user))?),
         };
     }
     for secret in out.login.iter().chain(&out.task).chain(out.passphrases.values()) {

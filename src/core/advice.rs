@@ -10,6 +10,7 @@ use super::command::{
 };
 use super::connection::Connection;
 use super::event::Outcome;
+use super::owed::owed;
 use super::plan::{FixBy, Moment, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
 use super::sequence::{Sequence, SequenceRun, Wish};
@@ -78,11 +79,34 @@ pub fn advice(state: &State, now: Timestamp) -> Advice {
         Phase::Pausing | Phase::Stopping => ending(state, now),
         Phase::Paused(reason) => paused(state, reason, now),
         Phase::AwaitingCommit => commit(state),
-        Phase::Finalising => say("Closing the run."),
+        Phase::Finalising => closing(state),
+        phase if phase.is_terminal() && !owed(state).is_empty() => left_open(state),
         Phase::Failed => say(format!("The run failed: {}.", state.phase_why)).urgent(),
         Phase::Stopped | Phase::Abandoned => say(format!("The run was {}.", state.phase_why)),
         Phase::Succeeded | Phase::SucceededWithIssues => say(format!("{}.", capital(&state.phase_why))),
     }
+}
+
+/// The run ends; clean-ups come first, and are tried until they are done.
+fn closing(state: &State) -> Advice {
+    let owed = owed(state);
+    let Some(first) = owed.first() else { return say("Closing the run.") };
+    match owed.iter().find_map(|o| Some((o, o.why?))) {
+        Some((o, why)) => {
+            let text = format!(
+                "Not done yet: {}: {why}. It is tried again every minute; the run ends after it.",
+                o.what()
+            );
+            say(text).urgent()
+        }
+        None => say(format!("Before the run ends: {}.", first.what())),
+    }
+}
+
+/// The run is over, and something is left for a person to do by hand.
+fn left_open(state: &State) -> Advice {
+    let what: Vec<String> = owed(state).iter().map(|o| o.what()).collect();
+    say(format!("{}. To be done by hand: {}.", capital(&state.phase_why), what.join("; "))).urgent()
 }
 
 fn trouble(state: &State) -> Option<Advice> {
@@ -221,9 +245,6 @@ fn ready(state: &State, now: Timestamp) -> Advice {
     ];
     let but: Vec<String> = parts.into_iter().flatten().collect();
     let but = if but.is_empty() { String::new() } else { format!("; {}", but.join(", ")) };
-    if let Some(why) = state.plan.runbook.only_checks() {
-        return say(format!("Every blocker passes{but}. {}.", capital(&why)));
-    }
     let first = if stale(state, now).is_empty() { "" } else { "proves the blockers again, then " };
     let version = &state.plan.target.version;
     let (left, done) = to_upgrade(state);

@@ -253,9 +253,6 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             in_sequence(state, command)
         }
         Command::Start => match &state.phase {
-            p if p.is_preparing() && state.plan.runbook.instead.is_some() => {
-                refuse(state.plan.runbook.only_checks().unwrap_or_default())
-            }
             Phase::Ready if state.run.is_some() => refuse("the run has started"),
             Phase::Ready => {
                 if let Some(n) = state.plan.nodes.iter().find(|n| state.machines[*n].host.is_none()) {

@@ -14,6 +14,7 @@ pub mod log;
 pub mod name;
 pub mod narrate;
 pub mod narrow;
+pub mod owed;
 pub mod plan;
 pub mod recovery;
 pub mod revision;

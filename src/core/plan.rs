@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::baseline::Baseline;
 use super::log::LogFormat;
 use super::name::NodeName;
+use super::run::UnitState;
 use super::sequence::Sequence;
 pub use super::step::{Class, LeftOut, Probe, Proof, Step, StepKind, Tier};
 
@@ -84,17 +85,6 @@ pub struct RunbookInfo {
     pub short: String,
     /// The document that it follows.
     pub source: String,
-    /// Set where it has no step that starts the upgrade: the runbook to use instead for that.
-    #[serde(default)]
-    pub instead: Option<String>,
-}
-
-impl RunbookInfo {
-    /// Why a run of it cannot be started, where it only checks.
-    pub fn only_checks(&self) -> Option<String> {
-        let instead = self.instead.as_ref()?;
-        Some(format!("this runbook only checks so far: the runbook {instead} also upgrades"))
-    }
 }
 
 /// The OS a run ends on, and the one it starts from. The numbers stand in the runbook only.
@@ -310,6 +300,9 @@ pub struct Driver {
     pub recover: Option<ScriptId>,
     /// The driver's words for what a node is doing → stage.
     pub words: BTreeMap<String, Stage>,
+    /// What the tool of the document says of a node, by where it stands: for those who know that tool.
+    #[serde(default)]
+    pub shown: BTreeMap<UnitState, String>,
     /// Reads of the state, in seconds: while a run is on, and else.
     pub every: u64,
     pub idle_every: u64,

@@ -103,7 +103,9 @@ impl State {
         let still = self.last_moved().map_or(0, |at| now.duration_since(at).as_secs());
         let coordinator =
             step.node.as_ref().map_or_else(|| "the machine that drove".to_owned(), NodeName::to_string);
-        vec![
+        // The cluster's own role has no process of ours that could be looked for.
+        let looked_for = self.plan.steps.iter().any(|s| s.kind == StepKind::Delegate && s.detached);
+        let mut conditions = vec![
             item("Every node is Up", (!not_up.is_empty()).then(|| not_up.join(", "))),
             item(
                 &format!("The process on {coordinator} that drove the run is gone"),
@@ -114,7 +116,11 @@ impl State {
                 (still < STILL_FOR)
                     .then(|| format!("something moved {} ago: {name} may still be at work", duration(still))),
             ),
-        ]
+        ];
+        if !looked_for {
+            conditions.remove(1);
+        }
+        conditions
     }
 
     fn in_cluster(&self, node: &NodeName) -> String {

@@ -91,6 +91,9 @@ pub struct Step {
     pub warning: Vec<String>,
     /// Must all hold, read again less than a minute before.
     pub proof: Vec<Proof>,
+    /// Checks whose rows of evidence a person sees before the start: what each machine is offered.
+    #[serde(default)]
+    pub review: Vec<String>,
     /// A clean-up: done however the run ends.
     #[serde(default)]
     pub always: bool,

@@ -1,6 +1,5 @@
 //! Expressions are checked where they stand: syntax, the names they use, the functions they call.
 
-use super::schema::{RunbookFile, Word};
 use crate::config::diagnose::suggest;
 use crate::core::expr::{Compiled, FUNCTIONS};
 use crate::core::plan::FactGroup;
@@ -86,28 +85,6 @@ pub fn bound(text: &str) -> Vec<&str> {
     out
 }
 
-/// Whether a runbook starts the upgrade, or names the one of `runbooks` that does. The error is what to point at, the message,
-/// and the help.
-pub fn check_start<'a>(
-    file: &'a RunbookFile,
-    runbooks: &[String],
-) -> Result<(), (&'a Word, String, Option<String>)> {
-    let starts = file.step.iter().any(|s| s.kind.moves_nodes());
-    match &file.instead {
-        None if starts => Ok(()),
-        None => {
-            let help = "add a `delegate` step, or name in `instead` the runbook that upgrades".to_owned();
-            Err((&file.id, "no step starts the upgrade".into(), Some(help)))
-        }
-        Some(word) if starts => Err((word, "a step of this runbook starts the upgrade itself".into(), None)),
-        Some(word) if runbooks.contains(word.get_ref()) => Ok(()),
-        Some(word) => {
-            let help = suggest(word.get_ref(), runbooks.iter().map(String::as_str));
-            Err((word, format!("there is no runbook `{}`", word.get_ref()), Some(help)))
-        }
-    }
-}
-
 fn find(text: &str, word: &str) -> usize {
     text.match_indices(word)
         .map(|(i, _)| i)
@@ -124,30 +101,6 @@ mod tests {
 
     fn wrong(text: &str) -> Option<(usize, String)> {
         check_expression(text, &["registry".into(), "nodes".into()]).err().map(|(o, m, _)| (o, m))
-    }
-
-    #[test]
-    fn a_runbook_starts_the_upgrade_or_names_the_one_that_does() {
-        let wrong = |instead: &str, steps: &str| {
-            let text = format!(
-                "id = 'x'\ntitle = 'x'\nshort = 'x'\nsource = 'x'\n{instead}\ndefault_target = '23H2'\n[targets]\n\
-                 [driver]\nmode = 'delegated'\nname = 'x'\nstate = 'a'\nreport = 'a'\ncluster = 'a'\nhost = 'a'\n\
-                 storage = 'a'\nstop = 'a'\nwords = {{}}\nevery = 1\nidle_every = 1\n{steps}"
-            );
-            let file: RunbookFile = toml::from_str(&text).expect("a runbook");
-            check_start(&file, &["other".into()]).err().map(|(at, message, _)| (at.get_ref().clone(), message))
-        };
-        let step = "[[step]]\nid = 'run'\ntitle = 'x'\nkind = 'delegate'\nclass = 'once'\non = 'coordinator'\n\
-                    expected = 1\nbudget = 1\nsafe_point = 'x'\ntier = 't2'\n";
-        let found = |at: &str, message: &str| Some((at.to_owned(), message.to_owned()));
-        assert_eq!(wrong("", step), None);
-        assert_eq!(wrong("instead = 'other'", ""), None);
-        assert_eq!(wrong("", ""), found("x", "no step starts the upgrade"));
-        assert_eq!(wrong("instead = 'othr'", ""), found("othr", "there is no runbook `othr`"));
-        assert_eq!(
-            wrong("instead = 'other'", step),
-            found("other", "a step of this runbook starts the upgrade itself")
-        );
     }
 
     #[test]

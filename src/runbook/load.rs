@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::checked::{Known, check_expression, check_start};
+use super::checked::{Known, check_expression};
 use super::files::{Files, beside};
 use super::schema::{
     CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, ProbeTable, ProofTable, RunbookFile, StepTable,
@@ -66,8 +66,9 @@ impl Loader<'_> {
         if file.id.get_ref() != folder {
             self.say(&at, &file.id, format!("the id must be the name of its folder, `{folder}`"), None);
         }
-        if let Err((word, message, help)) = check_start(&file, &self.files.runbooks()) {
-            self.say(&at, word, message, help);
+        if !file.step.iter().any(|s| s.kind.moves_nodes()) {
+            let help = "add a step that moves the nodes: `kind = \"delegate\"`".to_owned();
+            self.say(&at, &file.id, "no step starts the upgrade".into(), Some(help));
         }
         self.settings = file.settings.keys().cloned().collect();
         for key in self.settings.clone() {
@@ -75,6 +76,9 @@ impl Loader<'_> {
                 let message = format!("a setting may not be called `{key}`: scripts get that anyway");
                 self.say(&at, &file.id, message, None);
             }
+        }
+        for (key, why) in file.refused.iter().filter(|(key, _)| file.settings.contains_key(*key)) {
+            self.say(&at, why, format!("`{key}` is a setting of this runbook: it cannot refuse it"), None);
         }
         if let Some(prelude) = &file.prelude
             && let Some(text) = self.beside(&at, prelude).and_then(|p| self.script_text(&at, prelude, &p))
@@ -144,6 +148,10 @@ impl Loader<'_> {
             if steps.iter().any(|s| &s.id == t.id.get_ref()) {
                 self.say(&at, &t.id, format!("there are two steps `{}`", t.id.get_ref()), None);
             }
+            for word in t.review.iter().filter(|w| !checks.iter().any(|c| &c.id == w.get_ref())) {
+                let help = suggest(word.get_ref(), checks.iter().map(|c| c.id.as_str()));
+                self.say(&at, word, format!("there is no check `{}`", word.get_ref()), Some(help));
+            }
             let Some(step) = self.step(&at, &known, t) else { continue };
             if let Some(word) = t.undoes.as_ref().filter(|w| !steps.iter().any(|s| &s.id == w.get_ref())) {
                 let names = steps.iter().map(|s| s.id.as_str());
@@ -165,7 +173,6 @@ impl Loader<'_> {
                 title: file.title,
                 short: file.short,
                 source: file.source,
-                instead: file.instead.map(Spanned::into_inner),
             },
             targets: file
                 .targets
@@ -185,6 +192,7 @@ impl Loader<'_> {
                 .collect(),
             default_target: file.default_target.into_inner(),
             settings: file.settings,
+            refused: file.refused.into_iter().map(|(key, why)| (key, why.into_inner())).collect(),
             facts,
             checks,
             steps,
@@ -421,8 +429,8 @@ impl Loader<'_> {
             lacks("a `probe`: how to tell whether it already happened");
         }
         match t.kind {
-            StepKind::Delegate if t.script.is_none() || !t.detached || t.class != Class::Once => {
-                lacks("`script`, `detached = true` and `class = \"once\"`: it hands the nodes over");
+            StepKind::Delegate if t.script.is_none() || t.class != Class::Once => {
+                lacks("`script` and `class = \"once\"`: it hands the nodes over");
             }
             StepKind::Commit if t.script.is_none() || t.class != Class::Irreversible || t.tier != Tier::T3 => {
                 lacks("`script`, `class = \"irreversible\"` and `tier = \"t3\"`: it cannot be undone");
@@ -463,6 +471,7 @@ impl Loader<'_> {
             tier: t.tier,
             warning: t.warning.clone(),
             proof,
+            review: t.review.iter().map(|w| w.get_ref().clone()).collect(),
             always: t.always,
             undoes: t.undoes.as_ref().map(|w| w.get_ref().clone()),
             ask: t.ask.clone(),
@@ -523,6 +532,7 @@ impl Loader<'_> {
             stop,
             recover,
             words: t.words.clone(),
+            shown: t.shown.clone(),
             every: t.every.max(1),
             idle_every: t.idle_every.max(1),
         })

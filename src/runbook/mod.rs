@@ -35,6 +35,8 @@ pub struct Runbook {
     pub targets: BTreeMap<String, Target>,
     pub default_target: String,
     pub settings: BTreeMap<String, Json>,
+    /// Settings that an inventory may not give here, and what to do instead.
+    pub refused: BTreeMap<String, String>,
     pub facts: Vec<FactGroup>,
     pub checks: Vec<Check>,
     /// Every step, whatever the settings.
@@ -74,6 +76,9 @@ impl Runbook {
         })?;
         let mut settings = self.settings.clone();
         for (key, value) in &site.settings {
+            if let Some(instead) = self.refused.get(key) {
+                return Err(format!("runbook {} does not take the setting `{key}`: {instead}", self.info.id));
+            }
             let Some(known) = settings.get_mut(key) else {
                 let known: Vec<&str> = self.settings.keys().map(String::as_str).collect();
                 return Err(format!("runbook {} has no setting `{key}`: {}", self.info.id, suggest(key, known)));

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use crate::core::log::LogFormat;
 use crate::core::plan::{Class, Mode, Moment, Place, Scope, Severity, Stage, StepKind, Tier};
+use crate::core::run::UnitState;
 
 /// A text that an error may have to point at.
 pub type Word = Spanned<String>;
@@ -22,8 +23,6 @@ pub struct RunbookFile {
     pub short: String,
     /// The document it follows.
     pub source: String,
-    /// The runbook to use instead for the upgrade itself; required where no step is a `delegate`, and only there.
-    pub instead: Option<Word>,
     /// More files with facts and checks, relative to this one.
     #[serde(default)]
     pub include: Vec<Word>,
@@ -35,6 +34,9 @@ pub struct RunbookFile {
     /// Values that scripts and expressions may name; an inventory may give others.
     #[serde(default)]
     pub settings: BTreeMap<String, Json>,
+    /// Settings of other runbooks that this one refuses, with what to do instead.
+    #[serde(default)]
+    pub refused: BTreeMap<String, Word>,
     pub driver: DriverTable,
     #[serde(default)]
     pub stages: BTreeMap<Stage, StageTable>,
@@ -126,6 +128,9 @@ pub struct DriverTable {
     #[serde(default)]
     pub recover_args: Vec<Word>,
     pub words: BTreeMap<String, Stage>,
+    /// What the document's tool says of a node, by where it stands.
+    #[serde(default)]
+    pub shown: BTreeMap<UnitState, String>,
     pub every: u64,
     pub idle_every: u64,
 }
@@ -281,6 +286,8 @@ pub struct StepTable {
     pub warning: Vec<String>,
     #[serde(default)]
     pub proof: Vec<ProofTable>,
+    #[serde(default)]
+    pub review: Vec<Word>,
     pub timeout: Option<u64>,
     #[serde(default)]
     pub always: bool,

@@ -208,6 +208,10 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
         let need = if waiting == 1 { "needs you" } else { "need you" };
         part(format!("{waiting} {need}"), Role::Attention);
     }
+    let owed = crate::core::owed::owed(state).len();
+    if owed > 0 {
+        part(format!("{owed} to take back"), Role::Attention);
+    }
     if state.run.is_some() {
         return row;
     }

@@ -10,7 +10,7 @@ use nodelift::core::connection::Connection;
 use nodelift::core::decide::{Decider, Effect, Observation, Turn};
 use nodelift::core::event::{Answer, Outcome, Verdict, VerdictKey};
 use nodelift::core::name::NodeName;
-use nodelift::core::plan::Plan;
+use nodelift::core::plan::{Place as FactPlace, Plan};
 use nodelift::core::state::State;
 use nodelift::remote::sim::{Answers, SimHost, Site, World};
 use nodelift::remote::{Host, Request};
@@ -52,7 +52,7 @@ impl Bench {
         let origin = Instant::now();
         let clock = move || start + SignedDuration::try_from(origin.elapsed()).expect("short");
         let site = Site::new(world, answers, Arc::new(clock), 1.0);
-        let with = runbook.info.instead.is_none();
+        let with = runbook.facts.iter().any(|f| f.on == FactPlace::Coordinator);
         let (cluster, nodes, coordinator) = site.look(|w| {
             let outside = |k: &&String| w.machine(k)["role"] == "coordinator";
             (

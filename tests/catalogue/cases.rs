@@ -298,12 +298,21 @@ fn node() -> Vec<Case> {
         only(
             ADMIN_CENTER,
             "credssp",
-            credssp("HCI-N2"),
+            credssp("HCI-N2").set(json!({"credssp": true})),
             registry(
                 "HCI-N2",
                 "HKLM:\\SOFTWARE\\Policies\\Microsoft\\Windows\\WinRM\\Service",
                 json!({"AllowCredSSP": 0}),
-            ),
+            )
+            .set(json!({"credssp": true})),
+            Fail,
+        ),
+        only(ADMIN_CENTER, "credssp-off", ready(), credssp("HCI-N2"), Warn),
+        only(
+            ADMIN_CENTER,
+            "credentials",
+            ready().set(json!({"credssp": true, "task_account": "CORP\\upgradeadmin"})),
+            ready().set(json!({"credssp": true})),
             Fail,
         ),
         only(

@@ -28,9 +28,22 @@ fn updating() -> Vec<Case> {
     }
     let all_members = Setup { patch: json!(members), ..ready() };
     let none = with("/cau/role", Json::Null);
+    let no_mode = json!(["RebootMode"]);
+    let soft_for_good = Setup {
+        patch: json!([{"at": "/cluster/kernel_soft_reboot", "value": true}, {"at": "/machines/HCI-N2/cau_missing", "value": no_mode}]),
+        ..ready()
+    };
     vec![
         both("cau-idle", ready(), with("/cau/run", run), Fail),
-        both("kernel-soft-reboot", ready(), with("/cluster/kernel_soft_reboot", json!(true)), Fail),
+        only(COORDINATOR, "kernel-soft-reboot", ready(), with("/cluster/kernel_soft_reboot", json!(true)), Fail),
+        only(
+            ADMIN_CENTER,
+            "kernel-soft-reboot",
+            with("/cluster/kernel_soft_reboot", json!(true)),
+            soft_for_good,
+            Fail,
+        ),
+        only(ADMIN_CENTER, "role-command", ready(), with("/machines/HCI-N2/cau_missing", no_mode), Warn),
         both("cau-setup", ready(), rule(2, "Error"), Fail),
         both("cau-setup", ready(), rule(10, "Warning"), Warn),
         both("cau-setup", ready(), with("/cau/setup_rules", json!([])), CouldNotTell),
@@ -176,6 +189,5 @@ fn azure() -> Vec<Case> {
         both("repair-registration", ready(), no_group(), CouldNotTell),
         both("repair-registration", no_group().confirmed(), ready().set(either()), CouldNotTell),
         both("hardware-plan", ready().confirmed(), ready(), CouldNotTell),
-        only(ADMIN_CENTER, "admin-center", ready().confirmed(), ready(), CouldNotTell),
     ]
 }

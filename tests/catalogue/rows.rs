@@ -47,7 +47,7 @@ pub const ROWS: &[(u8, &[&str])] = &[
     (41, &["automatic-updates"]),
     (42, &["install-media", "install-media-same", "install-media-version"]),
     (43, &["secure-boot"]),
-    (44, &["credssp", "credssp-coordinator"]),
+    (44, &["credssp", "credssp-off", "credentials", "credssp-coordinator"]),
     (45, &["kernel-soft-reboot"]),
     (46, &["storage-jobs"]),
     (47, &["virtual-disks"]),
@@ -65,7 +65,7 @@ pub const ROWS: &[(u8, &[&str])] = &[
 
 /// Checks of no row: the limits of the run, and what Windows Admin Center checks beside the catalogue (section 2.2).
 pub const EXTRA: &[&str] =
-    &["cau-parameters", "run-account", "node-modules", "os-edition", "cau-role-account", "admin-center"];
+    &["cau-parameters", "run-account", "node-modules", "os-edition", "cau-role-account", "role-command"];
 
 /// Rows that a runbook leaves out, and why.
 pub const LEFT_OUT: &[(u8, &str, &str)] = &[

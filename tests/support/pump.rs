@@ -48,7 +48,12 @@ const SCALE: f64 = 1.0;
 
 impl Pump {
     pub fn new(world: Json, change: impl FnOnce(&mut Json)) -> Self {
-        let runbook = Library::new(None).load("azure-local-powershell").unwrap_or_else(|e| panic!("{e}"));
+        Self::of("azure-local-powershell", world, change, |_| {})
+    }
+
+    /// The same by another runbook, where something else than its own target and settings is wanted.
+    pub fn of(runbook: &str, world: Json, change: impl FnOnce(&mut Json), want: impl FnOnce(&mut Place)) -> Self {
+        let runbook = Library::new(None).load(runbook).unwrap_or_else(|e| panic!("{e}"));
         let mut answers = Answers::embedded().expect("embedded answers");
         for (path, answer) in &runbook.answers {
             answers.add(path, &runbook.scripts[path].text, answer).unwrap_or_else(|e| panic!("{e}"));
@@ -64,13 +69,14 @@ impl Pump {
             let outside = |k: &&String| w.machine(k)["role"] == "coordinator";
             (w.nodes(), w.machines().iter().find(outside).cloned())
         });
-        let place = Place {
+        let mut place = Place {
             cluster: site.look(|w| w.top("cluster")["name"].as_str().unwrap_or_default().to_owned()),
             nodes: nodes.iter().map(|n| NodeName::new(n)).collect(),
             coordinator: coordinator.map(|c| NodeName::new(&c)),
             settings: [("task_account".to_owned(), json!("CORP\\upgradeadmin"))].into(),
             ..Place::default()
         };
+        want(&mut place);
         let plan = Arc::new(runbook.plan(&place).expect("a plan"));
         let own = |n: &str| Arc::new(SimHost::new(&site, n).expect("there"));
         let host = |n: &NodeName| -> Arc<dyn Host> {

@@ -120,22 +120,21 @@ impl Checker<'_> {
                 self.say(&t.name, format!("{} is a node of the cluster", machine.name), help);
             }
             task = t.task_account.as_ref().map(|account| {
-                let managed = account.get_ref().ends_with('$');
-                if !account.get_ref().contains(['\\', '@']) {
-                    let help = "write DOMAIN\\user, user@domain, or DOMAIN\\name$ for a managed service account";
-                    self.say(account, "the account has no domain", help);
-                }
-                let password = match &t.task_password_command {
-                    _ if managed => None,
-                    Some(command) => Some(PasswordFrom::Command(command.clone())),
-                    // Who logs in with a password and is asked for it once need not be asked again.
-                    None if account.get_ref() == &machine.login.user && password.is_some() => password.clone(),
-                    None => Some(PasswordFrom::Prompt),
-                };
-                TaskAccount { user: account.get_ref().clone(), password }
+                // Who logs in with a password and is asked for it once need not be asked again.
+                let same = Some(account.get_ref()) == Some(&machine.login.user);
+                self.account(account, &t.task_password_command, password.as_ref().filter(|_| same))
             });
             machine
         });
+
+        if let Some(t) = &file.credentials {
+            if task.is_some() {
+                let help = "one of the two: the coordinator's task_account is for a run that a coordinator drives";
+                self.say(&t.account, "two accounts are named for the run", help);
+            }
+            let same = *t.account.get_ref() == base.user;
+            task = Some(self.account(&t.account, &t.password_command, password.as_ref().filter(|_| same)));
+        }
 
         self.throughs(&file.node, &mut nodes, coordinator.as_ref());
 
@@ -217,6 +216,26 @@ impl Checker<'_> {
             dead_after,
             connect_timeout,
         }
+    }
+
+    /// An account that the run works with, and where its password comes from: `known` is that of the login, where it is the same.
+    fn account(
+        &mut self,
+        account: &Spanned<String>,
+        command: &Option<Vec<String>>,
+        known: Option<&PasswordFrom>,
+    ) -> TaskAccount {
+        let managed = account.get_ref().ends_with('$');
+        if !account.get_ref().contains(['\\', '@']) {
+            let help = "write DOMAIN\\user, user@domain, or DOMAIN\\name$ for a managed service account";
+            self.say(account, "the account has no domain", help);
+        }
+        let password = match command {
+            _ if managed => None,
+            Some(command) => Some(PasswordFrom::Command(command.clone())),
+            None => Some(known.cloned().unwrap_or(PasswordFrom::Prompt)),
+        };
+        TaskAccount { user: account.get_ref().clone(), password }
     }
 
     fn machine(&mut self, name: &Spanned<String>, way: Way<'_>, base: &Login, port: u16) -> Machine {

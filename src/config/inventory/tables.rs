@@ -19,6 +19,7 @@ pub(super) struct File {
     pub target: Option<String>,
     pub cluster: ClusterTable,
     pub coordinator: Option<CoordinatorTable>,
+    pub credentials: Option<CredentialsTable>,
     #[serde(default)]
     pub node: Vec<NodeTable>,
     #[serde(default)]
@@ -58,6 +59,14 @@ pub(super) struct CoordinatorTable {
     pub transport: Option<Spanned<Transport>>,
     pub task_account: Option<Spanned<String>>,
     pub task_password_command: Option<Vec<String>>,
+}
+
+/// `[credentials]`: handed on to the nodes through CredSSP, by a runbook that asks for that.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CredentialsTable {
+    pub account: Spanned<String>,
+    pub password_command: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]

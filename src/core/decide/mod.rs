@@ -6,6 +6,7 @@
 mod baseline;
 mod commands;
 mod fixes;
+mod handover;
 mod limits;
 mod polls;
 mod reads;

@@ -1,6 +1,8 @@
 //! The run: from the start intent through the driver, the proof and the irreversible steps to its end
 //! (run-safety-model 3, 8, 10).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -21,7 +23,7 @@ use crate::core::view::{OpVerdict, OpView};
 const OBSERVE_EVERY: u64 = 20;
 
 /// Seconds for which nothing is going on, without a report, until a run that nobody drives is given up.
-const LOST_AFTER: u64 = 600;
+pub(super) const LOST_AFTER: u64 = 600;
 
 impl Decider {
     pub(super) fn settle_run(&mut self, turn: &mut Turn, now: Timestamp) {
@@ -45,7 +47,7 @@ impl Decider {
             .steps
             .iter()
             .filter(|(id, s)| {
-                let hands_over = self.state.plan.step(id).is_some_and(|p| p.kind.moves_nodes());
+                let hands_over = self.state.plan.step(id).is_some_and(|p| p.kind.moves_nodes() && p.detached);
                 hands_over && s.started_at.is_none() && s.ended.is_none() && s.seen.is_none()
             })
             .filter_map(|(_, s)| Some((s.op.clone()?, s.node.clone())))
@@ -74,18 +76,12 @@ impl Decider {
         let Some(seen) = self.state.driver.as_ref().filter(|_| asked) else {
             return;
         };
-        let name = &self.state.plan.driver.name;
         if seen.value.is_idle() {
             return self.phase(turn, ENGINE, Phase::Running, "no other run is going on", now);
         }
-        let why = match (self.state.own_run(), &seen.value.run) {
-            (Some(r), _) => {
-                format!("the run that {} drove is still locked: it must end or be cleared first", r.orchestrator)
-            }
-            (None, Some(r)) => format!("{name}: {}; it must end first", foreign_words(r)),
-            (None, None) => format!("{name} says {}: its last run must be cleared first", seen.value.state),
-        };
-        self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), &why, now);
+        if let Some(why) = self.driver_is_busy() {
+            self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), &why, now);
+        }
     }
 
     fn advance(&mut self, turn: &mut Turn, now: Timestamp) {
@@ -121,6 +117,9 @@ impl Decider {
             if !self.baselines_read(turn, now) {
                 return;
             }
+            if let Some(why) = self.driver_is_busy().filter(|_| !step.detached) {
+                return self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), &why, now);
+            }
             let Some(node) = self.machine_for(step.on) else {
                 return;
             };
@@ -133,11 +132,17 @@ impl Decider {
                 Event::StepIntended { step: step.id.clone(), op: op.clone(), attempt, node: node.clone() };
             self.emit(turn, ENGINE, intent, now);
             self.live.ops.insert(op.clone());
-            turn.effects.push(Effect::Detach { op, node, script });
+            turn.effects.push(match step.detached {
+                true => Effect::Detach { op, node, script },
+                false => Effect::Run { op, node, script, more: BTreeMap::new(), slow: true },
+            });
             return;
         };
         if self.live.ops.contains(&op) {
             return;
+        }
+        if !step.detached {
+            return self.handed_over(turn, step, &known, op, now);
         }
         let verdict = known.seen.as_ref().map(|s| s.value.clone());
         if known.started_at.is_none() {
@@ -178,7 +183,7 @@ impl Decider {
     }
 
     /// Why nothing more comes of this attempt, where that is so.
-    fn driver_gave_up(&self, verdict: Option<&OpVerdict>, now: Timestamp) -> Option<String> {
+    pub(super) fn driver_gave_up(&self, verdict: Option<&OpVerdict>, now: Timestamp) -> Option<String> {
         let run = self.state.run.as_ref()?;
         let driver = self.state.driver.as_ref()?;
         let spoke = driver.at > self.delegate_intended_at()?;
@@ -287,6 +292,7 @@ impl Decider {
         let under_way =
             matches!(self.state.phase, Phase::Running | Phase::Pausing | Phase::Stopping | Phase::Recovering);
         let step = self.state.current_step().filter(|_| under_way)?;
+        self.state.plan.step(step).filter(|p| p.detached)?;
         let s = self.state.run.as_ref()?.steps.get(step)?;
         let op = s.op.as_ref()?;
         let ended = matches!(s.seen.as_ref().map(|s| &s.value), Some(OpVerdict::Ended { .. }));
@@ -499,6 +505,11 @@ impl Decider {
         let steps = self.state.run.iter().flat_map(|r| r.steps.values());
         if steps.flat_map(|s| s.on.values()).any(|p| p.op.as_ref() == Some(&op)) {
             return self.emit(turn, ENGINE, Event::StepAnswered { op, took_ms, answer }, now);
+        }
+        let handed =
+            self.step_of(&op).and_then(|s| self.state.plan.step(&s)).filter(|s| s.kind == StepKind::Delegate);
+        if let Some(step) = handed.cloned() {
+            return self.handover_answered(turn, &step, op, answer, now);
         }
         let commit = self.state.run.iter().flat_map(|r| &r.commits).find_map(|(step, c)| match c {
             CommitState::Intended { op: o, .. } if *o == op => Some(step.clone()),

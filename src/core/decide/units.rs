@@ -28,6 +28,10 @@ impl Decider {
             let Some((to, why)) = self.fuse(&node, now) else {
                 continue;
             };
+            let why = match self.state.plan.driver.shown.get(&to) {
+                Some(shown) => format!("{shown}: {why}"),
+                None => why,
+            };
             if to != unit.state || why != unit.why {
                 self.emit(turn, ENGINE, Event::UnitChanged { node, to, why }, now);
             }

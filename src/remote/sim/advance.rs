@@ -40,6 +40,7 @@ impl World {
     /// The earliest event that is waiting.
     pub fn next_time(&self) -> Option<Timestamp> {
         let mut times: Vec<Timestamp> = self.run_times();
+        times.extend(self.schedule_time());
         for key in self.machines() {
             let m = self.machine(&key);
             times.extend([m.time("uptime_until"), m.time("drain_until")].into_iter().flatten());
@@ -109,6 +110,7 @@ impl World {
             }
         });
         self.run_due(at);
+        self.schedule_due(at);
     }
 
     /// What follows at once from the present state; true when something changed.
@@ -120,6 +122,6 @@ impl World {
                 return true;
             }
         }
-        self.step_run(at) || self.settle_operations(at)
+        self.role_moves() || self.step_run(at) || self.settle_operations(at)
     }
 }

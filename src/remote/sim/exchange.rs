@@ -320,6 +320,7 @@ impl Run<'_> {
                 self.world.advance(now);
                 return Ok(Some(id));
             }
+            "update-now" => self.world.update_now(now),
             "stop-run" => self.world.run_mut().put("cancel_pending", true),
             "raise-level" => self.world.raise_level(),
             "drain" => self.world.start_drain(&node, now, args.truth("force"), args.text("target")),

@@ -16,6 +16,7 @@ mod restart;
 mod roles;
 mod run;
 mod run_node;
+mod self_updating;
 mod setup_log;
 mod site;
 mod storage;

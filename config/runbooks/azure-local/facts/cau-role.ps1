@@ -1,6 +1,8 @@
 # The role is looked for as a resource, by its type: absence is then no error.
 $res = @(Get-ClusterResource -ErrorAction Stop | Where-Object { "$($_.ResourceType)" -eq 'ClusterAwareUpdatingResource' })
-$out = @{ present = $res.Count -gt 0; state = $null; rows = @{} }
+# The clock of this machine says how far away its schedule is.
+$now = Utc (Get-CimInstance -ClassName Win32_OperatingSystem -ErrorAction Stop).LocalDateTime
+$out = @{ present = $res.Count -gt 0; state = $null; rows = @{}; now_utc = $now }
 if ($res.Count) {
   $out.state = "$($res[0].State)"
   foreach ($r in @(Get-CauClusterRole -ErrorAction Stop)) {

@@ -163,6 +163,18 @@ fn start(model: &Model, state: &State, doc: &mut Doc) {
     }
     if let Some(step) = plan.steps.iter().find(|s| s.kind.moves_nodes()) {
         doc.field("Safe point", &step.safe_point, Role::Text);
+        for key in step.review.iter().flat_map(|c| state.verdict_keys(c)) {
+            let title = state.plan.check(&key.check).map_or("", |c| &c.title);
+            let rows = state.verdict_of(&key).map_or(&[][..], |v| &v.value.detail);
+            if rows.is_empty() {
+                continue;
+            }
+            doc.blank();
+            doc.text(title, Role::Muted);
+            for row in rows {
+                doc.text(&format!("  {row}"), Role::Text);
+            }
+        }
     }
     let later: Vec<&str> =
         plan.steps.iter().filter(|s| s.kind == StepKind::Commit).map(|s| s.title.as_str()).collect();
