@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use fixtures::plan::hci_cl1;
 use fixtures::scenes;
 use fixtures::story::{Story, at};
-use nodelift::core::baseline::{Baseline, Change, Comparison, KnownChange, What};
+use nodelift::core::baseline::{Change, Comparison, What};
 use nodelift::core::event::{Answer, EngineInfo, Event, Stamped, VerdictKey, Waiver};
 use nodelift::core::name::OpId;
 use nodelift::core::narrate::narrate;
-use nodelift::core::plan::{Expr, Moment};
+use nodelift::core::plan::Moment;
 use nodelift::core::run::{Phase, RunVerdict, UnitState};
 use nodelift::core::state::State;
 use nodelift::journal::{Journal, RunFolder, Writer};
@@ -32,18 +32,7 @@ fn told(story: &Story) -> RunReport {
 
 fn started() -> Story {
     let mut plan = hci_cl1();
-    plan.baseline = Some(Baseline {
-        facts: "baseline".into(),
-        expected: Vec::new(),
-        known: vec![KnownChange {
-            id: "adapter-numbered".into(),
-            when: Expr("kind == 'adapter'".into()),
-            title: "An adapter got a number".into(),
-            remedy: "Add the new description to the list of those left out.".into(),
-            command: None,
-            source: "field reports".into(),
-        }],
-    });
+    plan.baseline = Some(fixtures::plan::baseline());
     let mut s = Story::new(plan);
     for n in ["HCI-N1", "HCI-N2", "HCI-N3", "HCI-N4", "COORD01"] {
         s.connect(n).host(n, 20349, BOOT);

@@ -53,7 +53,7 @@ impl Demo {
             return Ok(Exit::Usage);
         }
         let (engine, stream) = session::start(move || setup(&runbook, speed, Timestamp::now()))?;
-        screen::show(stream, settings, screen::Leaving::Ends)?;
+        screen::show(stream, settings, screen::Leaving::Ends, None)?;
         engine.join()?;
         Ok(Exit::Succeeded)
     }

@@ -52,7 +52,7 @@ impl Replay {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(play(recording, theirs)).map_err(color_eyre::Report::from)
         })?;
-        screen::show(ours, settings, screen::Leaving::Ends)?;
+        screen::show(ours, settings, screen::Leaving::Ends, Some(self.path))?;
         player.join().map_err(|_| color_eyre::eyre::eyre!("the player ended in a panic"))??;
         Ok(Exit::Succeeded)
     }

@@ -70,6 +70,7 @@ impl Run {
         let hosts = hosts::all(&inventory, &secrets)?;
         let (scale, imitated, read_only) = (inventory.scale, inventory.lab, self.read_only);
         let raw_limit = settings.raw_megabytes.saturating_mul(1 << 20);
+        let place = opened.folder.path().to_owned();
         let (engine, stream) = session::start(move || {
             let Opened { folder, plan, plan_sha256, history, epoch, previous, next_segment, run_id, .. } = opened;
             let instance = uuid::Uuid::now_v7().to_string();
@@ -102,7 +103,7 @@ impl Run {
                 folder: Some(folder.with_raw_limit(raw_limit)),
             })
         })?;
-        screen::show(stream, settings, screen::Leaving::EndsEngine)?;
+        screen::show(stream, settings, screen::Leaving::EndsEngine, Some(place))?;
         let state = engine.join()?;
         drop(cluster);
         Ok(farewell(&state, &self.inventory))

@@ -1,6 +1,6 @@
 //! The viewer: a stream of messages on one side, the terminal on the other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Result, WrapErr, eyre};
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
+use super::told;
 use crate::config::diagnose::{Source, suggest, why_unread};
 use crate::config::settings::{self, Glyphs as Signs, Settings};
 use crate::core::watch::Clocking;
@@ -33,13 +34,13 @@ const TICK: Duration = Duration::from_secs(1);
 /// Messages that may wait for the screen.
 const QUEUE: usize = 1024;
 
-/// Shows a stream until its viewer leaves, and tells the engine so.
-pub fn show(stream: DuplexStream, settings: &Settings, leaving: Leaving) -> Result<()> {
+/// Shows a stream until its viewer leaves, and tells the engine so. `run`: the folder of the run, where it is written down.
+pub fn show(stream: DuplexStream, settings: &Settings, leaving: Leaving, run: Option<PathBuf>) -> Result<()> {
     let looks = Looks::new(settings)?;
     let keymap = keymap(settings)?;
     term::restore_on_panic();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let shown = runtime.block_on(Viewer::run(stream, looks, keymap, settings.bytes_per_second, leaving));
+    let shown = runtime.block_on(Viewer::run(stream, looks, keymap, settings.bytes_per_second, leaving, run));
     // Tasks that wait for a stream nobody writes to any more are not waited for.
     runtime.shutdown_background();
     shown
@@ -112,6 +113,10 @@ struct Viewer {
     clock: Option<(Clocking, Instant)>,
     drawn: Instant,
     leaving: Leaving,
+    /// Where the run is written down.
+    run: Option<PathBuf>,
+    /// What is done beside the screen says here how it ended.
+    tell: mpsc::Sender<Msg>,
 }
 
 impl Viewer {
@@ -121,7 +126,9 @@ impl Viewer {
         keymap: Keymap,
         bytes_per_second: u64,
         leaving: Leaving,
+        run: Option<PathBuf>,
     ) -> Result<()> {
+        let (tell, mut told) = mpsc::channel(4);
         let mut signals = term::listen();
         let (read, write) = tokio::io::split(stream);
         let mut messages = incoming(read);
@@ -137,13 +144,15 @@ impl Viewer {
             clock: None,
             drawn: Instant::now() - FRAME,
             leaving,
+            run,
+            tell,
         };
         let area = viewer.screen.area();
         viewer.send(Msg::Resize { width: area.width, height: area.height }).await?;
         viewer.frame()?;
         // The engine may not be there yet: that shows when its first words do not come.
         let _ = viewer.to.send(&ToEngine::Hello { protocol: PROTOCOL }).await;
-        let ended = viewer.watch(&mut signals, &mut keys, &mut messages).await;
+        let ended = viewer.watch(&mut signals, &mut keys, &mut messages, &mut told).await;
         let _ = viewer.to.send(&ToEngine::Quit).await;
         viewer.screen.leave();
         ended
@@ -154,6 +163,7 @@ impl Viewer {
         signals: &mut mpsc::Receiver<Signal>,
         keys: &mut mpsc::Receiver<Input>,
         messages: &mut mpsc::Receiver<Result<FromEngine, WireError>>,
+        told: &mut mpsc::Receiver<Msg>,
     ) -> Result<()> {
         let mut ticked = Instant::now();
         let mut pressed = false;
@@ -205,6 +215,10 @@ impl Viewer {
                         }
                     }
                 },
+                Some(msg) = told.recv() => {
+                    pressed = true;
+                    self.send(msg).await?;
+                }
                 () = tokio::time::sleep(wait), if due => {}
                 () = tokio::time::sleep(tick.unwrap_or_default()), if tick.is_some() => {
                     ticked = Instant::now();
@@ -286,6 +300,7 @@ impl Viewer {
                     self.screen.redraw()?;
                     self.model.touch();
                 }
+                Ask::Report => self.report(),
                 Ask::Copy(text) => self.screen.copy(&text)?,
                 Ask::NextTheme => {
                     self.looks.next();
@@ -298,6 +313,20 @@ impl Viewer {
             }
         }
         Ok(true)
+    }
+
+    /// Writes the report of the run, beside the screen: it may be long, and disks may be slow.
+    fn report(&self) {
+        let (run, tell) = (self.run.clone(), self.tell.clone());
+        tokio::task::spawn_blocking(move || {
+            let (text, failed) = match run.as_deref().map(told::write) {
+                None => ("This run is not written down: there is nothing to report from.".to_owned(), true),
+                Some(Ok(path)) => (format!("The report of this run is in {}", path.display()), false),
+                Some(Err(why)) => (format!("The report was not written: {why}"), true),
+            };
+            // A screen that was left needs no answer.
+            let _ = tell.blocking_send(Msg::Told { text, failed });
+        });
     }
 
     async fn say(&mut self, message: &ToEngine) {

@@ -126,6 +126,7 @@ actions! {
     FixAll "fix-all" "fix all" "Mend all that can be mended, after naming every change" Prepare [Global] ["F"] T2
     Attest "attest" "confirm" "Confirm what no script can tell, after reading its question" Prepare [Checks Reader] ["a"] T1
     Waive "waive" "waive" "Take a blocker upon yourself, with a reason and an end" Prepare [Checks Reader] ["w"] T2
+    AcceptChanges "accept-changes" "accept" "Accept what the upgrade changed on a machine, with a reason" Prepare [Nodes] ["w"] T2
 
     Start "start" "start" "Start the upgrade, after a question" Run [Global] ["s"] T2
     Pause "pause" "pause" "Finish the node in work, then pause" Run [Global] ["p"] T2
@@ -135,6 +136,7 @@ actions! {
     Defer "defer" "leave for later" "End the run without the steps that cannot be undone" Run [Global] ["d"] T2
     Recover "recover" "clear the run" "Clear a run that its driver left, after its proof, typed" Run [Global] ["X"] T3
     Outcome "outcome" "outcome" "What was done, how long it took, what is left" Run [Global] ["o"] T0
+    Report "report" "report" "Write the report of this run beside its journal, and say where" Run [Global] ["W"] T0
 
     Details "details" "details" "Why: evidence, rule, script and answer behind what is selected" Look [Global] ["i" "enter"] T0
     Attention "attention" "needs you" "Straight to what waits for you: a machine, a node, a blocker" Look [Global] ["!"] T0

@@ -49,6 +49,11 @@ impl Model {
                 let keys = self.taken(|key| Command::Attest { key, note: String::new() });
                 self.open(Overlay::Attest(self::Attest::new(keys)));
             }
+            AcceptChanges => {
+                if let Some(node) = self.target_node().cloned() {
+                    self.open(Overlay::Attest(self::Attest::of_changes(node)));
+                }
+            }
             Start => self.open(Overlay::Confirm(Confirm::new(Act::Start))),
             Pause => self.open(Overlay::Confirm(Confirm::new(Act::Pause))),
             Resume => self.open(Overlay::Confirm(Confirm::new(Act::Resume))),
@@ -66,6 +71,10 @@ impl Model {
             }
             Recover => self.open(Overlay::Commit(self::Commit::new(Grave::Recovery))),
             Outcome => self.open(Overlay::Outcome(Page::default())),
+            Report => {
+                self.say("Writing the report of this run.");
+                return vec![Ask::Report];
+            }
             Details => self.open_details(),
             Attention => {
                 if let Some(overlay) = self.needs_person() {

@@ -53,6 +53,11 @@ pub enum Msg {
     Bye {
         why: String,
     },
+    /// What was asked of the surroundings is done, or could not be: in words.
+    Told {
+        text: String,
+        failed: bool,
+    },
     Key(Key),
     Paste(String),
     Resize {
@@ -77,6 +82,8 @@ pub enum Ask {
         count: u64,
     },
     Replay(ReplayControl),
+    /// Write the report of this run, and say where it is: `Msg::Told`.
+    Report,
     /// Into the clipboard.
     Copy(String),
     /// The next theme of those there are.

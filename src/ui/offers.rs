@@ -3,6 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::overlays::{CheckView, Overlay, Page};
+use crate::core::baseline::unexplained;
 use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, lost, moment, recoverable};
 use crate::core::event::VerdictKey;
 use crate::core::name::NodeName;
@@ -41,6 +42,11 @@ impl Model {
                 Some(node) => self.refused(&Command::RetryNode { node }),
                 None => Some("no machine is selected".into()),
             },
+            AcceptChanges => match self.target_node().cloned() {
+                // Whether a reason is long enough is the dialog's business.
+                Some(node) => self.refused(&Command::AcceptChanges { node, reason: "x".repeat(REASON_LEAST) }),
+                None => Some("no machine is selected".into()),
+            },
             Attest => self.all_refused(|key| Command::Attest { key, note: String::new() }),
             Fix => self.all_refused(|key| Command::Fix { key }),
             Waive => self.all_refused(|key| Command::Waive {
@@ -52,6 +58,10 @@ impl Model {
             Outcome => match &self.state {
                 Some(s) if s.phase.is_terminal() || s.run.is_some() => None,
                 _ => Some("nothing was done yet".into()),
+            },
+            Report => match &self.state {
+                Some(s) if s.run.is_some() => None,
+                _ => Some("no run was started: nodelift check writes a report of readiness".into()),
             },
             Attention if self.needs_person().is_none() => Some("nothing waits for you".into()),
             Matrix | Group | Filter if self.derived().is_none_or(|d| d.list.rows.is_empty()) => {
@@ -163,7 +173,8 @@ impl Model {
                 state.unit(n).is_some_and(|u| u.state.is_bad() || late(u))
             })
         };
-        if let Some(node) = locked.or_else(wrong) {
+        let changed = || unexplained(state).first().map(|(n, _)| *n).filter(|_| !over);
+        if let Some(node) = locked.or_else(wrong).or_else(changed) {
             return Some(Overlay::Node(node.clone(), Page::default()));
         }
         if let Some(key) = lost(state).into_iter().next() {
@@ -199,6 +210,7 @@ impl Model {
                 let over_it = open.map(|(run, _)| if run.paused.is_some() { Resume } else { Pause });
                 out.extend(over_it.into_iter().flat_map(|a| [a, Stop]));
                 out.extend((focus == Pane::Nodes && phase.is_preparing()).then_some(RetryNode));
+                out.extend((focus == Pane::Nodes && self.offers(AcceptChanges)).then_some(AcceptChanges));
                 out.extend(here.filter(|a| (focus == Pane::Checks || !of_checks(a)) && self.offers(*a)));
             }
         }
@@ -222,7 +234,7 @@ impl Model {
 
     /// Few checks have a question: where there is none the key only takes room.
     fn offers(&self, action: Action) -> bool {
-        action != Action::Attest || self.refusal(action).is_none()
+        !matches!(action, Action::Attest | Action::AcceptChanges) || self.refusal(action).is_none()
     }
 }
 

@@ -77,6 +77,14 @@ impl Model {
                 self.dirty = true;
                 Vec::new()
             }
+            Msg::Told { text, failed: false } => {
+                self.say(text);
+                Vec::new()
+            }
+            Msg::Told { text, failed: true } => {
+                self.refuse(text);
+                Vec::new()
+            }
             Msg::Key(key) => self.key(key),
             Msg::Paste(text) => {
                 self.paste(&text);

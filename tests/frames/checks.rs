@@ -138,6 +138,44 @@ fn checks_are_grouped_by_urgency_by_area_and_by_machine() {
 }
 
 #[test]
+fn what_an_upgrade_changed_is_accepted_with_a_reason() {
+    let mut s = scenes::changed();
+    s.press("1 k i");
+    shows(&mut s, "Not as before");
+    shows(&mut s, "An adapter got a number to its description");
+    s.press("w");
+    shows(&mut s, "Accept: 2 changes on HCI-N1");
+    s.press("o k enter");
+    shows(&mut s, "the reason needs 15 characters");
+    s.press("enter enter y");
+    assert_eq!(commands(&mut s), [], "a reason is a sentence");
+    s.press("esc esc 1 k w");
+    s.send(nodelift::ui::Msg::Paste("the controller's own adapter".into()));
+    s.press("enter enter");
+    let reason = "the controller's own adapter".into();
+    assert_eq!(commands(&mut s), [Command::AcceptChanges { node: "HCI-N1".into(), reason }]);
+    let mut s = scenes::running();
+    s.press("1 w");
+    assert_eq!(commands(&mut s), [], "there is nothing to accept");
+}
+
+#[test]
+fn the_report_of_a_run_is_asked_for_once_there_is_one() {
+    let mut s = scenes::running();
+    s.press("W");
+    assert!(s.asks.contains(&nodelift::ui::Ask::Report));
+    s.send(nodelift::ui::Msg::Told {
+        text: "The report of this run is in /runs/report/run.html".into(),
+        failed: false,
+    });
+    shows(&mut s, "/runs/report/run.html");
+    let mut s = scenes::ready();
+    s.press("W");
+    assert!(!s.asks.contains(&nodelift::ui::Ask::Report));
+    shows(&mut s, "no run was started");
+}
+
+#[test]
 fn an_operator_reads_one_machine_again() {
     let mut s = scenes::blocked();
     s.press("1 j r");

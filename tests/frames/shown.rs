@@ -36,6 +36,15 @@ fn the_scenes_that_matter_in_mono_and_ascii() {
     }
 }
 
+/// What the upgrade of a node changed, and the question whether that is as it should be.
+#[test]
+fn what_an_upgrade_changed() {
+    for size in [NORMAL, WIDE] {
+        check("over-changed-node", make("changed").press("1 k i"), Look::Default, size);
+        check("over-accept", make("changed").press("1 k w"), Look::Default, size);
+    }
+}
+
 /// The checks before a run, in every size, as a list and as a matrix.
 #[test]
 fn the_checks_in_every_size() {

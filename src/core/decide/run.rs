@@ -223,7 +223,8 @@ impl Decider {
         let report = report.filter(|_| spoke && driver.value.is_idle())?;
         // Nodes that are on their way back end by themselves; only then is the attempt over.
         // Storage that is in danger does not come back by waiting.
-        let waits = |u: UnitState| u.in_work() && !u.is_bad() && !(run.doomed.is_some() && u == UnitState::Resyncing);
+        let waits =
+            |u: UnitState| u.in_work() && !u.is_bad() && !(run.doomed.is_some() && u == UnitState::Resyncing);
         if run.units.values().any(|u| waits(u.state)) {
             return None;
         }

@@ -1,17 +1,22 @@
-//! Confirming what no script can tell, or what was done outside: the question, and a few words on it.
+//! Confirming what no script can tell, what was done outside, or that something is not as it was: the question, and a few words on it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
 use super::{Decision, Reply, form};
-use crate::core::command::Command;
+use crate::core::baseline::unexplained_on;
+use crate::core::command::{Command, plural};
 use crate::core::event::VerdictKey;
+use crate::core::name::NodeName;
 use crate::input::{Action, Key, Scope};
 use crate::theme::{Role, Theme};
 use crate::ui::model::Model;
 use crate::ui::widgets::doc::Doc;
 use crate::ui::widgets::field;
+
+/// Changes that the question names; the rest is counted.
+const SHOWN: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Focus {
@@ -27,6 +32,8 @@ const ORDER: [Focus; 3] = [Focus::Note, Focus::Cancel, Focus::Confirm];
 enum About {
     Checks(Vec<VerdictKey>),
     Step(String),
+    /// What the upgrade of a node changed: the words are the reason.
+    Changes(NodeName),
 }
 
 /// The dialog.
@@ -48,6 +55,11 @@ impl Attest {
         Self { about: About::Step(step), note: Input::default(), focus: Focus::Note }
     }
 
+    /// For what is not as it was on a node.
+    pub fn of_changes(node: NodeName) -> Self {
+        Self { about: About::Changes(node), note: Input::default(), focus: Focus::Note }
+    }
+
     /// Pasted text goes into the note.
     pub fn paste(&mut self, text: &str) {
         field::paste(&mut self.note, text);
@@ -60,6 +72,7 @@ impl Attest {
                 keys.iter().map(|key| Command::Attest { key: key.clone(), note: note.clone() }).collect()
             }
             About::Step(step) => vec![Command::Confirm { step: step.clone(), note }],
+            About::Changes(node) => vec![Command::AcceptChanges { node: node.clone(), reason: note }],
         }
     }
 
@@ -111,18 +124,23 @@ impl Attest {
         let title = match &self.about {
             About::Checks(keys) => check(model, keys, &mut doc),
             About::Step(step) => self::step(model, step, &mut doc),
+            About::Changes(node) => changes(model, node, &mut doc),
+        };
+        let (label, go, ask) = match &self.about {
+            About::Changes(_) => ("Reason", "Accept", "Accept"),
+            _ => ("Note", "Confirm", "Confirm"),
         };
         doc.blank();
         let columns = room.saturating_sub(12);
-        doc.spans("Note", field::spans(theme, &self.note, columns, self.focus == Focus::Note));
+        doc.spans(label, field::spans(theme, &self.note, columns, self.focus == Focus::Note));
         doc.blank();
         let buttons = form::Buttons {
             cancel_focused: self.focus == Focus::Cancel,
-            go: "Confirm",
+            go,
             go_focused: self.focus == Focus::Confirm,
             refusal: self.refusal(model),
         };
-        form::draw(model, &doc, &format!("Confirm: {title}"), buttons, frame, buf);
+        form::draw(model, &doc, &format!("{ask}: {title}"), buttons, frame, buf);
     }
 }
 
@@ -158,4 +176,21 @@ fn step(model: &Model, id: &str, doc: &mut Doc) -> String {
     doc.blank();
     doc.text("The run waits for this. Your name and the note stand in the journal.", Role::Text);
     step.title.clone()
+}
+
+/// Writes what is not as it was on a node; gives the title.
+fn changes(model: &Model, node: &NodeName, doc: &mut Doc) -> String {
+    let Some(state) = &model.state else { return String::new() };
+    doc.text("Is that as it should be?", Role::Strong);
+    doc.blank();
+    let open = unexplained_on(state, node);
+    for change in open.iter().take(SHOWN) {
+        doc.text(&change.text(), Role::Failed);
+    }
+    if open.len() > SHOWN {
+        doc.text(&format!("and {} more, in the details of {node}", open.len() - SHOWN), Role::Text);
+    }
+    doc.blank();
+    doc.text("The gate of the next node and the proof count it as explained; your name and the reason stand in the report.", Role::Text);
+    format!("{} on {node}", plural(open.len(), "change"))
 }

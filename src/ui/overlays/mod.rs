@@ -120,6 +120,7 @@ impl Overlay {
             }
             // What is read about is a machine, not a check.
             Some(RetryCheck) if matches!(self, Overlay::Node(..)) => Reply::Act(RetryNode),
+            Some(Waive) if matches!(self, Overlay::Node(..)) => Reply::Act(AcceptChanges),
             // No check is looked at: an action on the selected one would come as a surprise.
             Some(RetryCheck | Fix | Attest | Waive) if !matches!(self, Overlay::Check(_)) => Reply::Stay,
             // Moving the panes underneath would be lost on whoever reads.
@@ -186,7 +187,7 @@ impl Overlay {
         use Action::*;
         match self {
             Overlay::Check(_) => &[RetryCheck, Fix, Attest, Waive, Copy, Left, Right, PageDown, Back],
-            Overlay::Node(..) => &[RetryNode, Connect, Copy, Up, Down, PageDown, Back],
+            Overlay::Node(..) => &[AcceptChanges, RetryNode, Connect, Copy, Up, Down, PageDown, Back],
             Overlay::Line(..) | Overlay::Outcome(_) => &[Copy, Up, Down, PageDown, Back],
             Overlay::Help(_) | Overlay::Step(..) => &[Up, Down, PageDown, Back],
             Overlay::Gone => &[Back, Leave],
