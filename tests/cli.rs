@@ -65,6 +65,14 @@ const INVENTORY: &str = "[cluster]\nname = \"HCI-CL1\"\n[[node]]\nname = \"HCI-N
                          [ssh]\nuser = \"x\"\nagent = true\n";
 
 #[test]
+fn a_runbook_without_a_mock_setup_cannot_be_rehearsed() {
+    let home = Home::new();
+    home.file("inventory.toml", INVENTORY);
+    home.run("run --rehearse --runbook azure-local-wac")
+        .fails(2, "the runbook azure-local-wac cannot be rehearsed");
+}
+
+#[test]
 fn help_is_narrow_and_names_the_exit_codes() {
     let home = Home::new();
     let said = home.run("--help");

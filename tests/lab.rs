@@ -147,7 +147,7 @@ fn a_whole_run_restarts_every_node() {
     let args = json!({
         "cluster": "HCI-CL1", "max_failed_nodes": 0, "max_retries_per_node": 1, "reboot_timeout_minutes": 240,
         "suspend_timeout_minutes": 720, "warn_after_hours": 24, "stop_after_hours": 48, "failback_mode": "Immediate",
-        "node_order": [], "require_all_nodes_online": true, "enable_firewall_rules": true, "media_path": "",
+        "node_order": [], "require_all_nodes_online": true, "enable_firewall_rules": true, "media_path": "", "rehearsal": false, "rehearsal_script": "",
     });
     let script = &runbook.scripts["azure-local/steps/cau-run.ps1"].text;
     let start = detached::start("0199", "run-1", 1, script, args, "CORP\\upgradeadmin", Some("lab"));

@@ -39,6 +39,7 @@ fn story() -> Story {
     vms.attest = Some("Can every virtual machine be moved?".into());
     let mut s = Story::new(plan);
     s.tell(Event::PlanSealed(nodelift::core::event::Sealed {
+        rehearsal: false,
         plan_sha256: "3f".repeat(32),
         runbook: "azure-local-powershell".into(),
         cluster: "HCI-CL1".into(),

@@ -10,6 +10,7 @@ mod demo;
 mod diagnostics;
 mod doctor;
 mod documents;
+mod earlier;
 mod exit;
 mod home;
 mod hosts;

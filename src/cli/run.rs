@@ -1,5 +1,6 @@
 //! `nodelift run`: the screen on a cluster.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use color_eyre::eyre::{Result, WrapErr};
 
-use super::{Exit, hosts, screen, secrets, session, site};
+use super::{Exit, earlier, hosts, screen, secrets, session, site};
 use crate::config::settings::Settings;
 use crate::core::event::{EngineInfo, Stamped};
 use crate::core::plan::Plan;
@@ -31,11 +32,15 @@ pub struct Run {
     /// Begin a new run even where one was left unfinished
     #[arg(long)]
     new: bool,
+    /// Rehearse: every node is drained, restarted and taken back into service, and none is upgraded
+    #[arg(long)]
+    rehearse: bool,
 }
 
 impl Run {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref()) {
+        let read = if self.rehearse { site::read_rehearsal } else { site::read_inventory };
+        let (inventory, plan) = match read(&self.inventory, settings, self.runbook.as_deref()) {
             Ok(pair) => pair,
             Err(exit) => return Ok(exit),
         };
@@ -59,7 +64,7 @@ impl Run {
                 return Ok(Exit::JournalUnusable);
             }
         };
-        let opened = match open(&cluster, &plan, self.new) {
+        let opened = match open(&cluster, &plan, self.new, inventory.lab) {
             Ok(o) => o,
             Err(exit) => return Ok(exit),
         };
@@ -125,7 +130,7 @@ struct Opened {
 }
 
 /// The unfinished run of this cluster, or a new one.
-fn open(cluster: &ClusterFolder, plan: &Arc<Plan>, new: bool) -> Result<Opened, Exit> {
+fn open(cluster: &ClusterFolder, plan: &Arc<Plan>, new: bool, imitated: bool) -> Result<Opened, Exit> {
     let said = |why: String, exit: Exit| {
         eprintln!("nodelift: {why}");
         exit
@@ -145,9 +150,19 @@ fn open(cluster: &ClusterFolder, plan: &Arc<Plan>, new: bool) -> Result<Opened, 
                 eprintln!("Beginning anew. The run of {} was left unfinished: {what}.", opened.run_id);
                 break;
             }
+            Found::Unfinished(opened) if plan.rehearses() && !opened.plan.rehearses() => {
+                let why = format!(
+                    "the run of {} was left unfinished: end it before a rehearsal, or begin anew with --new",
+                    opened.run_id
+                );
+                return Err(said(why, Exit::NeedsPerson));
+            }
             Found::Unfinished(opened) => {
-                eprintln!("Going on with the run of {}.", opened.run_id);
-                if *opened.plan != **plan {
+                let what = if opened.plan.rehearses() { "rehearsal" } else { "run" };
+                eprintln!("Going on with the {what} of {}.", opened.run_id);
+                if opened.plan.rehearses() && !plan.rehearses() {
+                    eprintln!("When it has ended, nodelift run begins the upgrade.");
+                } else if (Plan { learned: BTreeMap::new(), ..(*opened.plan).clone() }) != **plan {
                     eprintln!(
                         "The inventory or the runbook has changed since: this run goes on as it was begun. --new begins another."
                     );
@@ -161,10 +176,12 @@ fn open(cluster: &ClusterFolder, plan: &Arc<Plan>, new: bool) -> Result<Opened, 
     let cannot =
         |e: std::io::Error| said(format!("{} cannot be made: {e}", path.display()), Exit::JournalUnusable);
     let folder = RunFolder::open(&path).map_err(cannot)?;
-    let plan_sha256 = folder.seal(plan).map_err(cannot)?;
+    let learned = earlier::times(&cluster.runs(), imitated);
+    let plan = Arc::new(Plan { learned, ..(**plan).clone() });
+    let plan_sha256 = folder.seal(&plan).map_err(cannot)?;
     Ok(Opened {
         folder,
-        plan: plan.clone(),
+        plan,
         plan_sha256,
         history: Vec::new(),
         epoch: 1,

@@ -11,6 +11,7 @@ use crate::config::inventory::Inventory;
 use crate::config::settings::Settings;
 use crate::core::name::NodeName;
 use crate::core::plan::Plan;
+use crate::core::rehearsal::REHEARSAL;
 use crate::core::watch::Clocking;
 use crate::engine::Clock;
 use crate::runbook::{Library, LoadError, Site};
@@ -24,10 +25,31 @@ pub fn read_inventory(
     settings: &Settings,
     runbook: Option<&str>,
 ) -> Result<(Inventory, Arc<Plan>), Exit> {
-    let inventory = Inventory::read(path).map_err(|d| {
+    read(path, settings, runbook, false)
+}
+
+/// The same, for a rehearsal.
+pub fn read_rehearsal(
+    path: &Path,
+    settings: &Settings,
+    runbook: Option<&str>,
+) -> Result<(Inventory, Arc<Plan>), Exit> {
+    read(path, settings, runbook, true)
+}
+
+fn read(
+    path: &Path,
+    settings: &Settings,
+    runbook: Option<&str>,
+    rehearse: bool,
+) -> Result<(Inventory, Arc<Plan>), Exit> {
+    let mut inventory = Inventory::read(path).map_err(|d| {
         eprint!("{d}");
         Exit::Usage
     })?;
+    if rehearse {
+        inventory.settings.insert(REHEARSAL.to_owned(), Json::Bool(true));
+    }
     let plan = resolve(&inventory, settings, runbook).map_err(|why| {
         eprint!("{why}");
         if !why.ends_with('\n') {
@@ -53,6 +75,9 @@ fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) ->
         LoadError::NoSuch(why) if runbook.is_none() => format!("{}: {why}", inventory.path.display()),
         e => e.to_string(),
     })?;
+    if inventory.settings.contains_key(REHEARSAL) && !runbook.settings.contains_key(REHEARSAL) {
+        return Err(format!("the runbook {} cannot be rehearsed", runbook.info.id));
+    }
     let mut site = Site {
         cluster: inventory.cluster.clone(),
         nodes: inventory.nodes.iter().map(|n| NodeName::new(&n.name)).collect(),

@@ -249,6 +249,7 @@ fn ready(state: &State, now: Timestamp) -> Advice {
     let version = &state.plan.target.version;
     let (left, done) = to_upgrade(state);
     let does = match (left.len(), done.len()) {
+        (n, _) if state.plan.rehearses() => format!("{first}starts the rehearsal: {} restart", plural(n, "node")),
         (0, _) => format!("{first}goes on with the proof: every node is at {version} already"),
         (n, 0) => format!("{first}starts the upgrade of {} to {version}", plural(n, "node")),
         (n, d) => {
@@ -296,8 +297,24 @@ fn running(state: &State, now: Timestamp) -> Advice {
     let stage = unit.state.stage();
     let since = unit.track.last().map_or(0, |p| now.duration_since(p.from).as_secs());
     let usually = usual(state, stage);
+    if let Some(stalled) = &unit.progress.stalled {
+        let last = stalled.value.first().map_or(stalled.at, |q| q.since);
+        let sources: Vec<&str> = stalled.value.iter().map(|q| q.source.as_str()).collect();
+        let text = format!(
+            "{node} {}: nothing has changed for {} ({}). Nothing was stopped.",
+            unit.state.word(),
+            duration(now.duration_since(last).as_secs()),
+            sources.join(", ")
+        );
+        return say(text).press(Suggest::Details, "shows what is known").urgent();
+    }
     if overdue(state, unit, now) {
-        let text = format!("{node} {}: {} already, usually {}.", stage.word(), duration(since), about(&usually));
+        let text = format!(
+            "{node} {}: {} already, usually {}. It needs a decision; nothing was stopped.",
+            stage.word(),
+            duration(since),
+            about(&usually)
+        );
         return say(text).press(Suggest::Details, "shows what is known").urgent();
     }
     if stage == Stage::Resync {
@@ -326,6 +343,7 @@ fn returned(state: &State) -> Option<Advice> {
 fn about(usual: &Usual) -> String {
     match usual {
         Usual::Sibling(node, s) => format!("{} ({node})", duration(*s as i64)),
+        Usual::Earlier(l) => format!("{} ({})", duration(l.usual as i64), l.source()),
         Usual::Plan(s) => format!("~{}", duration(*s as i64)),
     }
 }

@@ -6,6 +6,7 @@ use super::connection::Connection;
 use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
 use super::name::NodeName;
 use super::plan::{Place, Stage, StepKind};
+use super::progress::Progress;
 use super::recovery::Recovery;
 use super::run::{PauseReason, Phase, UnitState};
 use super::sequence::{Halt, SequenceRun, Wish};
@@ -356,6 +357,16 @@ impl State {
                 }
             }
 
+            Event::UnitProgressed { node, measure } => {
+                if let Some(unit) = self.unit_mut(node) {
+                    unit.progress.take(*measure, at);
+                }
+            }
+            Event::UnitStalled { node, quiet } => {
+                if let Some(unit) = self.unit_mut(node) {
+                    unit.progress.stalled = (!quiet.is_empty()).then(|| Seen { at, value: quiet.clone() });
+                }
+            }
             Event::RunDoomed { why } => {
                 if let Some(run) = &mut self.run {
                     run.first_error.get_or_insert(Seen { at, value: why.clone() });
@@ -495,6 +506,9 @@ impl State {
 impl Unit {
     fn enter(&mut self, to: UnitState, at: jiff::Timestamp, why: &str) {
         let (before, after) = (self.state.stage(), to.stage());
+        if before != after {
+            self.progress = Progress::default();
+        }
         self.state = to;
         self.since = Some(at);
         self.why = why.to_owned();

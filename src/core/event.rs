@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::baseline::{Change, Comparison};
 use super::connection::Connection;
 use super::name::{NodeName, OpId};
+use super::progress::{Measure, Quiet};
 use super::run::{PauseReason, Phase, RunVerdict, UnitState};
 use super::sequence::{Halt, Wish};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
@@ -160,6 +161,9 @@ pub struct Sealed {
     pub runbook: String,
     pub cluster: String,
     pub nodes: Vec<NodeName>,
+    /// Nothing is upgraded by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
 }
 
 /// Which engine writes.
@@ -268,6 +272,11 @@ pub enum Event {
     ReportSeen { report: DriverReport },
     #[serde(rename = "unit.state")]
     UnitChanged { node: NodeName, to: UnitState, why: String },
+    #[serde(rename = "unit.progress")]
+    UnitProgressed { node: NodeName, measure: Measure },
+    /// Nothing has changed on a node in work for too long, with what went quiet; or, with nothing, something has again.
+    #[serde(rename = "unit.stall")]
+    UnitStalled { node: NodeName, quiet: Vec<Quiet> },
 
     /// A node that is back was compared with what it was before the run, or could not be.
     #[serde(rename = "baseline.compared")]
@@ -332,7 +341,9 @@ impl Event {
     pub fn durability(&self) -> Durability {
         use Event::*;
         match self {
-            FactsAsked { .. } | StorageSampled { .. } | ProofAsked { .. } => Durability::BestEffort,
+            FactsAsked { .. } | StorageSampled { .. } | UnitProgressed { .. } | ProofAsked { .. } => {
+                Durability::BestEffort
+            }
             ConnectionChanged { .. }
             | FactsRead { .. }
             | PersonAwaited { .. }
@@ -345,6 +356,7 @@ impl Event {
             | DriverSeen { .. }
             | ReportSeen { .. }
             | UnitChanged { .. }
+            | UnitStalled { .. }
             | OpSeen { .. }
             | GateSeen { .. }
             | StartAsked
@@ -398,6 +410,7 @@ impl Event {
             PersonAwaited { node, .. } | BaselineCompared { node, .. } | ChangesAccepted { node, .. } => {
                 Some(node)
             }
+            UnitProgressed { node, .. } | UnitStalled { node, .. } => Some(node),
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
             RecoveryIntended { node, .. } | GateViolated { node, .. } => Some(node),
             StepDone { node, .. } => Some(node),

@@ -6,6 +6,7 @@ use super::connection::Connection;
 use super::event::{Answer, Event, Outcome, Stamped, Waiting};
 use super::log::{AWAITS, Level, LogLine};
 use super::name::NodeName;
+use super::progress::Quiet;
 use super::run::UnitState;
 use super::sequence::Wish;
 use super::state::State;
@@ -33,12 +34,10 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::EngineStarted(e) => {
             one(None, "run", Level::Info, format!("nodelift {} on {} as {}", e.version, e.host, e.user))
         }
-        Event::PlanSealed(s) => one(
-            None,
-            "run",
-            Level::Info,
-            format!("plan sealed: {}, {} nodes, {}", s.runbook, s.nodes.len(), short(&s.plan_sha256)),
-        ),
+        Event::PlanSealed(s) => one(None, "run", Level::Info, {
+            let what = if s.rehearsal { "plan of a rehearsal" } else { "plan" };
+            format!("{what} sealed: {}, {} nodes, {}", s.runbook, s.nodes.len(), short(&s.plan_sha256))
+        }),
         Event::ConnectionChanged { node, connection } => match connection {
             Connection::Ready(h) => one(
                 Some(node),
@@ -253,6 +252,14 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             };
             one(Some(node), "run", level, format!("{}: {why}", to.word()))
         }
+        Event::UnitStalled { node, quiet } if quiet.is_empty() => {
+            one(Some(node), "run", Level::Info, "something moves again".into())
+        }
+        Event::UnitStalled { node, quiet } => {
+            let since = |q: &Quiet| format!("{} since {}", q.source, q.since.strftime("%H:%M:%S"));
+            let all: Vec<String> = quiet.iter().map(since).collect();
+            one(Some(node), "run", Level::Warning, format!("nothing changes: {}", all.join(", ")))
+        }
         Event::BaselineCompared { node, comparison } => {
             let changes: Vec<String> = comparison.changes.iter().map(Change::text).collect();
             let (level, said) = match changes.as_slice() {
@@ -313,7 +320,10 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::RunEnded { verdict, message } => {
             one(None, "run", Level::Info, format!("{}: {message}", verdict.phase().word()))
         }
-        Event::FactsAsked { .. } | Event::StorageSampled { .. } | Event::ProofAsked { .. } => Vec::new(),
+        Event::FactsAsked { .. }
+        | Event::StorageSampled { .. }
+        | Event::UnitProgressed { .. }
+        | Event::ProofAsked { .. } => Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::baseline::Baseline;
 use super::log::LogFormat;
 use super::name::NodeName;
+use super::pace::Learned;
 use super::run::UnitState;
 use super::sequence::Sequence;
 pub use super::step::{Class, LeftOut, Probe, Proof, Step, StepKind, Tier};
@@ -42,6 +43,9 @@ pub struct Plan {
     pub baseline: Option<Baseline>,
     pub scripts: BTreeMap<ScriptId, Script>,
     pub stages: BTreeMap<Stage, StageBudget>,
+    /// What stages took in earlier runs of this cluster, when the plan was sealed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub learned: BTreeMap<Stage, Learned>,
 }
 
 impl Plan {
@@ -81,7 +85,7 @@ impl Plan {
 pub struct RunbookInfo {
     pub id: String,
     pub title: String,
-    /// A few words for the header, such as "22H2 → 23H2 by PowerShell".
+    /// A few words for the header, such as "22H2 → 23H2 by PowerShell"; a runbook has `{from}` and `{to}` there.
     pub short: String,
     /// The document that it follows.
     pub source: String,
@@ -293,6 +297,12 @@ pub struct Driver {
     pub host: String,
     /// Fact group with the storage gate (`view::StorageView`).
     pub storage: String,
+    /// Fact group with the roles and where they are (`view::RolesView`), read while a node is drained.
+    #[serde(default)]
+    pub roles: Option<String>,
+    /// Fact group with votes and witness (`survival::QuorumView`).
+    #[serde(default)]
+    pub quorum: Option<String>,
     /// Script that asks the run to end after the node in work.
     pub stop: ScriptId,
     /// Script that clears a run that was left, run where the run was started.
@@ -362,6 +372,9 @@ pub struct StageBudget {
     pub expected: u64,
     /// After this much a person should look. Nothing is killed.
     pub limit: u64,
+    /// Without a change in any source of progress for so long, it is flagged as stalled; 0 = never.
+    #[serde(default)]
+    pub stall: u64,
 }
 
 /// A log on a node that is shown live.
@@ -382,7 +395,13 @@ pub enum LogFrom {
     /// It answers `{ lines: [{ at, level, text }], next }`; gets `after`, the `next` of the last answer.
     Script(ScriptId),
     /// A file on the machine, followed by its offset.
-    File { path: String, format: LogFormat },
+    File {
+        path: String,
+        format: LogFormat,
+        /// What stands before a number that says how far Setup has come, in hundredths.
+        #[serde(default)]
+        percent: Option<String>,
+    },
 }
 
 /// Arguments that a script may ask for beside the settings of its runbook.

@@ -11,6 +11,7 @@ use super::connection::Connection;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
 use super::name::{NodeName, OpId};
 use super::plan::{Plan, Scope, Severity, Stage, Step};
+use super::progress::Progress;
 use super::recovery::Recovery;
 use super::run::{PauseReason, Phase, RunVerdict, UnitState};
 use super::sequence::{Sequence, SequenceRun};
@@ -195,6 +196,7 @@ pub struct Unit {
     pub track: Vec<Passage>,
     /// Starts of the system seen since the baseline.
     pub boots: u32,
+    pub progress: Progress,
 }
 
 /// Time spent in one stage.

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use super::command::moment;
 use super::event::{Outcome, VerdictKey};
 use super::name::NodeName;
+use super::pace::Learned;
+pub use super::pace::spent;
 use super::plan::{Check, Stage};
 use super::standing::{Standing, standing};
 use super::state::{Reading, State, Unit};
@@ -139,9 +141,11 @@ fn open_reads(state: &State, key: &VerdictKey) -> Option<Open> {
     })
 }
 
-/// Nodes that a start would upgrade, and those that are at the target already.
+/// Nodes that a start would upgrade, and those that are at the target already. A rehearsal takes every node.
 pub fn to_upgrade(state: &State) -> (Vec<&NodeName>, Vec<&NodeName>) {
-    let there = |n: &&NodeName| state.machines[*n].build().is_some_and(|b| b >= state.plan.target.build);
+    let rehearses = state.plan.rehearses();
+    let there =
+        |n: &&NodeName| !rehearses && state.machines[*n].build().is_some_and(|b| b >= state.plan.target.build);
     let (done, left) = state.plan.nodes.iter().partition(there);
     (left, done)
 }
@@ -163,6 +167,8 @@ pub fn node_in_work(state: &State) -> Option<(&NodeName, &Unit)> {
 pub enum Usual {
     /// The last finished node of this run.
     Sibling(NodeName, u64),
+    /// An earlier run of this cluster.
+    Earlier(Learned),
     /// The runbook.
     Plan(u64),
 }
@@ -172,6 +178,7 @@ impl Usual {
     pub fn seconds(&self) -> u64 {
         match self {
             Usual::Sibling(_, s) | Usual::Plan(s) => *s,
+            Usual::Earlier(l) => l.usual,
         }
     }
 }
@@ -183,15 +190,25 @@ pub fn usual(state: &State, stage: Stage) -> Usual {
         let unit = run?.units.get(n).filter(|u| u.state.is_good())?;
         Some((n, spent(unit, stage).filter(|s| *s > 0)?))
     });
-    siblings
-        .max_by_key(|(n, _)| run.and_then(|r| r.units.get(*n)?.since))
-        .map_or_else(|| Usual::Plan(state.plan.expected(stage)), |(n, s)| Usual::Sibling(n.clone(), s))
+    match siblings.max_by_key(|(n, _)| run.and_then(|r| r.units.get(*n)?.since)) {
+        Some((n, s)) => Usual::Sibling(n.clone(), s),
+        None => match state.plan.learned.get(&stage) {
+            Some(learned) => Usual::Earlier(learned.clone()),
+            None => Usual::Plan(state.plan.expected(stage)),
+        },
+    }
 }
 
-/// Seconds a node spent in a stage that it has left.
-pub fn spent(unit: &Unit, stage: Stage) -> Option<u64> {
-    let passages = unit.track.iter().filter(|p| p.stage == stage);
-    passages.map(|p| p.to.map(|to| to.duration_since(p.from).as_secs().max(0) as u64)).sum()
+/// The least and the most seconds that a stage will take on a node, by what is known: wider where it was not seen on this cluster.
+fn span(state: &State, stage: Stage) -> (f64, f64) {
+    let units = state.run.iter().flat_map(|r| r.units.values()).filter(|u| u.state.is_good());
+    let took: Vec<u64> = units.filter_map(|u| spent(u, stage)).filter(|s| *s > 0).collect();
+    let (low, high, below, above) = match (took.iter().min(), took.iter().max(), state.plan.learned.get(&stage)) {
+        (Some(low), Some(high), _) => (*low, *high, 0.9, 1.25),
+        (_, _, Some(l)) => (l.least, l.most, 0.85, 1.3),
+        _ => (state.plan.expected(stage), state.plan.expected(stage), 0.8, 1.6),
+    };
+    (low as f64 * below, high as f64 * above)
 }
 
 /// When the run will be over: earliest and latest.
@@ -200,9 +217,8 @@ pub fn eta(state: &State, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
     if state.phase.is_terminal() || !state.phase.is_under_way() {
         return None;
     }
-    let learned = run.units.values().any(|u| u.state.is_good());
-    let mut left: u64 = 0;
-    let mut staging: u64 = 0;
+    let mut left = (0.0, 0.0);
+    let mut staging: (f64, f64) = (0.0, 0.0);
     for node in &state.plan.nodes {
         let unit = run.units.get(node)?;
         if unit.state.is_final() {
@@ -210,24 +226,24 @@ pub fn eta(state: &State, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
         }
         let current = unit.track.last().filter(|p| p.to.is_none());
         for stage in Stage::TRACK {
-            let usual = usual(state, stage).seconds();
             let passed = unit.track.iter().any(|p| p.stage == stage && p.to.is_some());
-            let rest = match current {
-                Some(p) if p.stage == stage => {
-                    usual.saturating_sub(now.duration_since(p.from).as_secs().max(0) as u64)
-                }
-                Some(p) if stage < p.stage => 0,
-                _ if passed => 0,
-                _ => usual,
-            };
+            let here = current.filter(|p| p.stage == stage);
+            if passed && here.is_none() || current.is_some_and(|p| stage < p.stage) {
+                continue;
+            }
+            let since = here.map_or(0.0, |p| now.duration_since(p.from).as_secs().max(0) as f64);
+            let (low, high) = span(state, stage);
+            let (low, high) = ((low - since).max(0.0), (high - since).max(0.0));
             // Every node downloads at the same time.
-            if stage == Stage::Staging { staging = staging.max(rest) } else { left += rest }
+            if stage == Stage::Staging {
+                staging = (staging.0.max(low), staging.1.max(high));
+            } else {
+                left = (left.0 + low, left.1 + high);
+            }
         }
     }
-    left += staging;
-    let (low, high) = if learned { (0.9, 1.25) } else { (0.8, 1.6) };
-    let at = |factor: f64| now.checked_add(jiff::SignedDuration::from_secs((left as f64 * factor) as i64)).ok();
-    Some((at(low)?, at(high)?))
+    let at = |seconds: f64| now.checked_add(jiff::SignedDuration::from_secs(seconds as i64)).ok();
+    Some((at(left.0 + staging.0)?, at(left.1 + staging.1)?))
 }
 
 /// Seconds until the node in work reaches its safe point, by what is usual.

@@ -72,6 +72,31 @@ pub struct StorageView {
     /// Storage units that are not healthy, as text.
     pub units: Vec<String>,
     pub nodes_not_up: Vec<String>,
+    /// Nodes that may be lost, all copies being there, before data is: the least of all virtual disks.
+    #[serde(default)]
+    pub redundancy: Option<u64>,
+}
+
+/// Roles of a cluster: `{ groups: [...] }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RolesView {
+    pub groups: Vec<RoleView>,
+}
+
+/// One role, and where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleView {
+    /// `Offline` ones need not be moved.
+    pub state: String,
+    pub owner: String,
+}
+
+impl RolesView {
+    /// Roles that are still on a node.
+    pub fn on(&self, node: &NodeName) -> u32 {
+        let there = |r: &&RoleView| r.state != "Offline" && NodeName::new(&r.owner) == *node;
+        self.groups.iter().filter(there).count() as u32
+    }
 }
 
 impl StorageView {

@@ -188,6 +188,7 @@ impl Engine {
         if fresh {
             let plan = self.told.plan.clone();
             let sealed = Sealed {
+                rehearsal: self.told.plan.rehearses(),
                 plan_sha256: self.plan_sha256.clone(),
                 runbook: plan.runbook.id.clone(),
                 cluster: plan.cluster.clone(),

@@ -16,6 +16,7 @@ use crate::core::event::{Answer, Failure, FailureKind, Waiting};
 use crate::core::log::{AWAITS, Level, LogFormat, LogLine};
 use crate::core::name::NodeName;
 use crate::core::plan::{Plan, SECRET_MARK};
+use crate::core::progress::percent_in;
 use crate::core::view::{LogView, OpView};
 use crate::remote::{Host, Reply, Request, Said, detached};
 
@@ -160,17 +161,25 @@ impl Inner {
                 Observation::Tailed { source, node, next }
             }
             Effect::Follow { source, node, file } => {
-                self.follow(&source, &node, file).await;
+                if let Some(percent) = self.follow(&source, &node, file).await {
+                    let grew = Observation::Grew { node: node.clone(), percent };
+                    let _ = self.observations.send(grew).await;
+                }
                 Observation::Tailed { source, node, next: None }
             }
         })
     }
 
-    /// Adds what is new in a file to the machine's log. One that is not there has nothing to say yet.
-    async fn follow(&self, source: &str, node: &NodeName, file: Followed) {
-        let Some(host) = self.hosts.get(node) else { return };
+    /// Adds what is new in a file to the machine's log; where there is something, with how far its lines say that Setup has come. One that
+    /// is not there has nothing to say yet.
+    async fn follow(&self, source: &str, node: &NodeName, file: Followed) -> Option<Option<u8>> {
+        let host = self.hosts.get(node)?;
+        let mark = match &file {
+            Followed::File { percent, .. } => percent.clone(),
+            Followed::Operation(_) => None,
+        };
         let (path, format, name) = match file {
-            Followed::File { path, format } => (path, format, source.to_owned()),
+            Followed::File { path, format, .. } => (path, format, source.to_owned()),
             Followed::Operation(op) => {
                 (detached::log_path(&self.run_id, op.as_str()), LogFormat::Text, op.as_str().to_owned())
             }
@@ -178,10 +187,13 @@ impl Inner {
         // Each file is looked at by one at a time: it is taken out meanwhile.
         let key = (node.clone(), path.clone());
         let known = self.followers.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let (mut grew, mut percent) = (false, None);
         let mut follower = known.unwrap_or_else(|| Follower::open(self.raw.as_ref(), node, &name));
         match follower.look(host.as_ref(), &path, &self.vault).await {
             Ok(lines) => {
+                grew = !lines.is_empty();
                 for text in lines {
+                    percent = mark.as_ref().and_then(|m| percent_in(&text, m)).or(percent);
                     let (level, text) = format.read(&text);
                     self.line(node, source, level, text.to_owned()).await;
                 }
@@ -189,6 +201,7 @@ impl Inner {
             Err(e) => tracing::debug!(%node, path, "not followed: {}", e.message),
         }
         self.followers.lock().unwrap_or_else(PoisonError::into_inner).insert(key, follower);
+        grew.then_some(percent)
     }
 
     fn request(&self, script: &str, node: &NodeName, slow: bool) -> Option<Request> {

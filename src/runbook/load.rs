@@ -204,7 +204,7 @@ impl Loader<'_> {
             stages: file
                 .stages
                 .into_iter()
-                .map(|(s, t)| (s, StageBudget { expected: t.expected, limit: t.limit }))
+                .map(|(s, t)| (s, StageBudget { expected: t.expected, limit: t.limit, stall: t.stall }))
                 .collect(),
             answers: std::mem::take(&mut self.answers),
         })
@@ -510,7 +510,10 @@ impl Loader<'_> {
             (&t.cluster, &[Place::AnyNode]),
             (&t.storage, &[Place::AnyNode]),
             (&t.host, &everywhere),
-        ] {
+        ]
+        .into_iter()
+        .chain([&t.roles, &t.quorum].into_iter().flatten().map(|w| (w, &[Place::AnyNode][..])))
+        {
             self.known_facts(at, known, std::slice::from_ref(word));
             if known.group(word.get_ref()).is_some_and(|g| !places.contains(&g.on)) {
                 self.say(at, word, format!("`{}` is read in the wrong place for this", word.get_ref()), None);
@@ -529,6 +532,8 @@ impl Loader<'_> {
             cluster: t.cluster.get_ref().clone(),
             host: t.host.get_ref().clone(),
             storage: t.storage.get_ref().clone(),
+            roles: t.roles.as_ref().map(|w| w.get_ref().clone()),
+            quorum: t.quorum.as_ref().map(|w| w.get_ref().clone()),
             stop,
             recover,
             words: t.words.clone(),
@@ -541,7 +546,9 @@ impl Loader<'_> {
     fn log(&mut self, at: &At, t: &LogTable) -> Option<LogSource> {
         let from = match (&t.script, &t.file) {
             (Some(script), None) => LogFrom::Script(self.script(at, script, &[], t.timeout)?),
-            (None, Some(path)) => LogFrom::File { path: path.get_ref().clone(), format: t.format },
+            (None, Some(path)) => {
+                LogFrom::File { path: path.get_ref().clone(), format: t.format, percent: t.percent.clone() }
+            }
             _ => {
                 let message = "a log comes from a `script` or from a `file`".to_owned();
                 self.say(at, &t.id, message, Some("name one of them".into()));

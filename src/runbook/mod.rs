@@ -23,6 +23,7 @@ use crate::core::name::NodeName;
 use crate::core::plan::{
     Check, Driver, FactGroup, LogSource, Plan, RunbookInfo, Script, ScriptId, Stage, StageBudget, Step, Target,
 };
+use crate::core::rehearsal;
 use crate::core::sequence::Sequence;
 
 /// Largest script, in bytes: it travels as one line (powershell-over-ssh 15).
@@ -85,8 +86,17 @@ impl Runbook {
             };
             *known = value.clone();
         }
+        let rehearsed = settings.get(rehearsal::REHEARSAL) == Some(&Json::Bool(true));
+        let steps = if rehearsed { rehearsal::steps(&self.steps) } else { self.steps.clone() };
+        let mut stages = self.stages.clone();
+        if rehearsed {
+            // Nobody has said how long the mock of Setup takes.
+            stages.retain(|s, _| !matches!(s, Stage::Staging | Stage::Installing));
+        }
+        let mut runbook = self.info.clone();
+        runbook.short = runbook.short.replace("{from}", &target.from_version).replace("{to}", &target.version);
         let plan = Plan {
-            runbook: self.info.clone(),
+            runbook,
             cluster: site.cluster.clone(),
             nodes: site.nodes.clone(),
             coordinator: site.coordinator.clone(),
@@ -94,14 +104,15 @@ impl Runbook {
             settings,
             facts: self.facts.clone(),
             checks: self.checks.clone(),
-            steps: self.steps.clone(),
+            steps,
             left_out: Vec::new(),
             driver: self.driver.clone(),
             logs: self.logs.clone(),
             sequences: self.sequences.clone(),
             baseline: self.baseline.clone(),
             scripts: self.scripts.clone(),
-            stages: self.stages.clone(),
+            stages,
+            learned: BTreeMap::new(),
         };
         Ok(plan.with(&BTreeMap::new()))
     }

@@ -121,6 +121,8 @@ pub struct DriverTable {
     pub cluster: Word,
     pub host: Word,
     pub storage: Word,
+    pub roles: Option<Word>,
+    pub quorum: Option<Word>,
     pub stop: Word,
     #[serde(default)]
     pub stop_args: Vec<Word>,
@@ -141,6 +143,9 @@ pub struct DriverTable {
 pub struct StageTable {
     pub expected: u64,
     pub limit: u64,
+    /// Without any change for so long it is flagged; never where absent.
+    #[serde(default)]
+    pub stall: u64,
 }
 
 /// `[[facts]]`.
@@ -325,6 +330,8 @@ pub struct LogTable {
     pub file: Option<Word>,
     #[serde(default)]
     pub format: LogFormat,
+    /// What stands before a number of hundredths in its lines; only with a file.
+    pub percent: Option<String>,
     pub every: u64,
     pub timeout: Option<u64>,
 }

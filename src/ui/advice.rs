@@ -7,12 +7,10 @@ use ratatui::text::Line;
 
 use super::footer::key_text;
 use super::model::Model;
+use super::survive;
 use super::widgets::row::{self, Row};
 use super::widgets::text;
 use crate::core::advice::{Advice, Suggest};
-use crate::core::plan::Mode;
-use crate::core::run::Phase;
-use crate::core::summary::{duration, to_safe_point};
 use crate::input::Action;
 use crate::theme::{Role, Theme};
 
@@ -42,7 +40,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let room = usize::from(area.height) - notes.len();
     let mut lines = if room > 0 { sentence(model, theme, area.width as usize, room) } else { Vec::new() };
     if notes.is_empty() && lines.len() < room {
-        lines.extend(safety(model, theme));
+        lines.extend(safety(model, theme, area.width as usize, room - lines.len()));
     }
     lines.extend(notes);
     for (line, y) in lines.iter().zip(area.top()..area.bottom()) {
@@ -145,26 +143,10 @@ fn press(model: &Model, advice: &Advice) -> Option<(Action, String)> {
 }
 
 /// What happens if this screen, this box or the node dies now.
-fn safety(model: &Model, theme: &Theme) -> Option<Line<'static>> {
-    let state = model.state.as_ref()?;
-    if !matches!(state.phase, Phase::Running | Phase::Pausing | Phase::Stopping)
-        || model.modes.replay.is_some()
-        || model.gone.is_some()
-    {
-        return None;
-    }
-    let driver = &state.plan.driver.name;
-    let goes_on = match state.plan.driver.mode {
-        Mode::Delegated => format!("{driver} goes on alone"),
-        Mode::Direct => "the node in work ends by itself".to_owned(),
-    };
-    let what = if model.modes.own_engine { "this screen" } else { "this box" };
-    let mut said = to_safe_point(state, model.now)
-        .map_or_else(String::new, |s| format!("Safe point in ~{}. ", duration(s as i64)));
-    said.push_str(&format!("If {what} dies: {goes_on}."));
-    let mut row = Row::new();
-    row.add(said, theme.style(Role::Muted));
-    Some(row.line())
+fn safety(model: &Model, theme: &Theme, width: usize, rows: usize) -> Vec<Line<'static>> {
+    let muted = theme.style(Role::Muted);
+    let said = survive::lines(model, theme.glyphs(), width, rows);
+    said.into_iter().map(|text| Line::styled(text, muted)).collect()
 }
 
 /// A sentence with a capital.

@@ -260,7 +260,9 @@ fn attention(state: &State, model: &Model) -> usize {
             cut_off.iter().any(|(m, _)| m == n)
                 || lost.iter().any(|k| k.node.as_ref() == Some(n))
                 || state.unit(n).is_some_and(|u| {
-                    u.state.is_bad() || (!over && crate::core::summary::overdue(state, u, model.now))
+                    let late =
+                        || u.progress.stalled.is_some() || crate::core::summary::overdue(state, u, model.now);
+                    u.state.is_bad() || (!over && late())
                 })
         })
         .count()
@@ -280,6 +282,9 @@ fn labels(model: &Model, theme: &Theme) -> Vec<Row> {
         out.push(format!("DEMO{at}"));
     } else if m.scale != 1.0 {
         out.push(format!("LAB {times}{}", speed(m.scale)));
+    }
+    if model.state.as_ref().is_some_and(|s| s.plan.rehearses()) {
+        out.push("REHEARSAL".into());
     }
     if m.read_only && m.replay.is_none() {
         out.push("READ-ONLY".into());

@@ -123,7 +123,13 @@ pub fn layout(area: Rect, wants: Wants) -> Layout {
     let mut body = area;
     let header = top(&mut body, 1);
     let footer = bottom(&mut body, 1);
-    let advice = bottom(&mut body, if area.height >= 24 { 2 } else { 1 });
+    let advice = match area.height {
+        // What survives if something dies now needs two rows of its own.
+        36.. if wants.running => 3,
+        24.. => 2,
+        _ => 1,
+    };
+    let advice = bottom(&mut body, advice);
     let mut out = Layout { class, header, tabs: None, panes: Vec::new(), details: None, advice, footer };
     if class == Class::Tiny {
         return out;

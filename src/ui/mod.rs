@@ -32,6 +32,7 @@ mod overlays;
 mod panes;
 mod select;
 mod signs;
+mod survive;
 mod time;
 mod update;
 mod widgets;

@@ -109,6 +109,21 @@ pub fn rule(id: u64, severity: &str) -> Setup {
     with("/cau/setup_rules", json!([good, failed]))
 }
 
+fn rehearsal() -> Json {
+    json!({"rehearsal": true})
+}
+
+/// What a rehearsal runs in the place of Setup.
+fn stands_in() -> Json {
+    json!(["# nodelift: stands in for Windows Setup in a rehearsal and changes nothing.", "exit 0"])
+}
+
+/// The ready world with several things changed.
+fn patches(all: &[(String, Json)]) -> Setup {
+    let patch = all.iter().map(|(at, value)| json!({"at": at, "value": value})).collect();
+    Setup { patch, ..ready() }
+}
+
 fn media() -> Json {
     json!({"media_path": MEDIA})
 }
@@ -341,6 +356,31 @@ fn node() -> Vec<Case> {
             "install-media-same",
             ready().set(media()),
             with("/media/1/size", json!(4_700_000_000_u64)).set(media()),
+            Fail,
+        ),
+        only(
+            COORDINATOR,
+            "mock-setup",
+            ready().set(rehearsal()),
+            with("/machines/COORD01/cau_missing", json!(["MockSetup"])).set(rehearsal()),
+            Fail,
+        ),
+        only(
+            COORDINATOR,
+            "mock-setup",
+            ready().set(rehearsal()),
+            with("/machines/COORD01/cau_missing", json!(["ForceSelfUpdate"])).set(rehearsal()),
+            Fail,
+        ),
+        only(
+            COORDINATOR,
+            "rehearsal-script",
+            patches(
+                &["HCI-N1", "HCI-N2", "HCI-N3", "HCI-N4"]
+                    .map(|n| (format!("/machines/{n}/rehearsal_script"), stands_in())),
+            )
+            .set(rehearsal()),
+            ready().set(rehearsal()),
             Fail,
         ),
         only(

@@ -64,8 +64,16 @@ pub const ROWS: &[(u8, &[&str])] = &[
 ];
 
 /// Checks of no row: the limits of the run, and what Windows Admin Center checks beside the catalogue (section 2.2).
-pub const EXTRA: &[&str] =
-    &["cau-parameters", "run-account", "node-modules", "os-edition", "cau-role-account", "role-command"];
+pub const EXTRA: &[&str] = &[
+    "cau-parameters",
+    "run-account",
+    "node-modules",
+    "os-edition",
+    "cau-role-account",
+    "role-command",
+    "mock-setup",
+    "rehearsal-script",
+];
 
 /// Rows that a runbook leaves out, and why.
 pub const LEFT_OUT: &[(u8, &str, &str)] = &[

@@ -58,6 +58,9 @@ fn the_checks_in_every_size() {
     }
     check("matrix-mixed", make("mixed").press("v"), Look::Default, NARROW);
     check("matrix-strange", make("strange").press("v"), Look::Default, NORMAL);
+    for name in ["installing", "stalled", "rehearsing"] {
+        check(name, &mut make(name), Look::Default, WIDE);
+    }
     check("matrix-running", make("running").press("2 v"), Look::Default, WIDE);
 }
 

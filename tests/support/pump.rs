@@ -3,15 +3,16 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use nodelift::core::command::Command;
-use nodelift::core::decide::{Decider, Effect, Observation, Turn};
+use nodelift::core::decide::{Decider, Effect, Followed, Observation, Turn};
 use nodelift::core::event::{Answer, EngineInfo, Event, Failure, FailureKind, ReadKey, Stamped};
 use nodelift::core::name::{NodeName, OpId};
 use nodelift::core::plan::Plan;
+use nodelift::core::progress::percent_in;
 use nodelift::core::run::Phase;
 use nodelift::core::state::State;
 use nodelift::remote::remoting::{RemotingConfig, RemotingHost, RemotingTimes};
@@ -37,6 +38,8 @@ pub struct Pump {
     inbox: mpsc::Receiver<Observation>,
     outbox: mpsc::Sender<Observation>,
     pub asked: usize,
+    /// Size of a followed file at the last look.
+    sizes: Arc<Mutex<BTreeMap<NodeName, u64>>>,
     /// Every changing operation that was sent, with the number of events that were written by then.
     pub sent: Vec<(OpId, usize)>,
     /// When each read last gave an answer.
@@ -101,11 +104,19 @@ impl Pump {
             inbox,
             outbox,
             asked: 0,
+            sizes: Arc::default(),
             sent: Vec::new(),
             answered: BTreeMap::new(),
         };
         pump.watch();
         pump
+    }
+
+    /// Another plan than the one it was made with, before anything has happened.
+    pub fn seal(&mut self, plan: Plan) {
+        assert!(self.events.is_empty(), "only before anything has happened");
+        self.plan = Arc::new(plan);
+        self.decider = Decider::new(State::new(self.plan.clone()), RUN);
     }
 
     /// Hears of every connection, as it is and as it changes.
@@ -249,9 +260,8 @@ impl Pump {
                 self.hosts[node].open();
                 continue;
             }
-            if let Effect::Follow { source, node, .. } = effect {
-                // Nobody reads logs here.
-                let _ = self.outbox.try_send(Observation::Tailed { source, node, next: None });
+            if let Effect::Follow { source, node, file } = effect {
+                self.follow(source, node, file);
                 continue;
             }
             self.asked += 1;
@@ -264,6 +274,28 @@ impl Pump {
                 let _ = out.send(observation(effect, reply)).await;
             });
         }
+    }
+
+    /// Looks whether a file has grown, and how far it says that Setup has come.
+    fn follow(&mut self, source: String, node: NodeName, file: Followed) {
+        let Followed::File { path, percent: Some(mark), .. } = file else {
+            let _ = self.outbox.try_send(Observation::Tailed { source, node, next: None });
+            return;
+        };
+        let (host, out) = (self.hosts[&node].clone(), self.outbox.clone());
+        let known = self.sizes.clone();
+        tokio::spawn(async move {
+            if let Ok(chunk) = host.read_file(&path, 0, 1 << 20).await {
+                let grew =
+                    known.lock().expect("one at a time").insert(node.clone(), chunk.size) != Some(chunk.size);
+                let text = String::from_utf8_lossy(&chunk.bytes).into_owned();
+                let percent = text.lines().rev().find_map(|l| percent_in(l, &mark));
+                if grew {
+                    let _ = out.send(Observation::Grew { node: node.clone(), percent }).await;
+                }
+            }
+            let _ = out.send(Observation::Tailed { source, node, next: None }).await;
+        });
     }
 
     fn request(&self, effect: &Effect) -> (NodeName, Request) {

@@ -14,6 +14,7 @@ mod recovery;
 mod returning;
 mod run;
 mod sequence;
+mod stalls;
 mod steps;
 mod units;
 
@@ -58,6 +59,8 @@ pub enum Followed {
     File {
         path: String,
         format: LogFormat,
+        /// What stands before a number that says how far Setup has come.
+        percent: Option<String>,
     },
     /// What a detached operation says.
     Operation(OpId),
@@ -96,6 +99,11 @@ pub enum Observation {
     Observed {
         op: OpId,
         answer: Result<OpView, Failure>,
+    },
+    /// A followed file has new lines; the last of them that says so says how far Setup has come, in hundredths.
+    Grew {
+        node: NodeName,
+        percent: Option<u8>,
     },
     /// `next` is where the following read goes on; absent where this one failed, and for a file.
     Tailed {
@@ -140,6 +148,12 @@ struct Live {
     observed_at: BTreeMap<OpId, Timestamp>,
     sent_at: BTreeMap<OpId, Timestamp>,
     tails: BTreeMap<(String, NodeName), Tail>,
+    /// When this engine began to look.
+    began: Option<Timestamp>,
+    /// When a followed file of a machine last had new lines.
+    grown: BTreeMap<NodeName, Timestamp>,
+    /// Bytes that a repair has left, and when that last changed.
+    copied: Option<(u64, Timestamp)>,
 }
 
 #[derive(Debug, Default)]
@@ -239,6 +253,7 @@ impl Decider {
             self.settle_sequence(turn, now);
             self.settle_returning(turn, now);
             self.settle_units(turn, now);
+            self.settle_stalls(turn, now);
             self.settle_limits(turn, now);
             self.settle_recovery(turn, now);
             self.settle_run(turn, now);
@@ -283,6 +298,7 @@ impl Decider {
             Observation::Ran { op, took_ms, answer } => self.op_ran(turn, op, took_ms, answer, now),
             Observation::Detached { op, answer, .. } => self.op_detached(turn, op, answer, now),
             Observation::Observed { op, answer } => self.op_observed(turn, op, answer, now),
+            Observation::Grew { node, percent } => self.log_grew(turn, node, percent, now),
             Observation::Tailed { source, node, next } => {
                 if let Some(tail) = self.live.tails.get_mut(&(source, node)) {
                     tail.in_flight = false;

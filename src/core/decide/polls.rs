@@ -6,9 +6,10 @@ use serde_json::Value as Json;
 use super::{Decider, Effect, Followed, Poll, Pulse, Turn, after};
 use crate::core::event::{Answer, ENGINE, Event, ReadKey};
 use crate::core::name::{NodeName, OpId};
-use crate::core::plan::{LogFrom, LogSource};
+use crate::core::plan::{LogFrom, LogSource, Stage};
+use crate::core::progress::Measure;
 use crate::core::run::Phase;
-use crate::core::view::{ClusterView, DriverReport, DriverView, HostView, StorageView};
+use crate::core::view::{ClusterView, DriverReport, DriverView, HostView, RolesView, StorageView};
 
 /// Bytes that must have been copied before a sample of the storage repair is worth a record.
 const SAMPLE_BYTES: u64 = 1 << 30;
@@ -40,6 +41,15 @@ impl Decider {
         for node in self.state.plan.machines() {
             let in_work = self.state.unit(node).is_some_and(|u| u.state.in_work());
             out.push((self.host_key(node), if in_work { d.every } else { d.idle_every * 2 }));
+        }
+        let draining = self
+            .state
+            .plan
+            .nodes
+            .iter()
+            .any(|n| self.state.unit(n).is_some_and(|u| u.state.stage() == Stage::Draining));
+        if let Some(roles) = d.roles.as_ref().filter(|_| draining) {
+            out.push((any(roles), d.every));
         }
         if self.wants_report() {
             out.push((self.report_key(), d.every));
@@ -123,8 +133,9 @@ impl Decider {
                 let Some(after) = self.tail_due(&source, &node, log.every, now) else { continue };
                 turn.effects.push(match &log.from {
                     LogFrom::Script(script) => Effect::Tail { source, node, script: script.clone(), after },
-                    LogFrom::File { path, format } => {
-                        let file = Followed::File { path: path.clone(), format: *format };
+                    LogFrom::File { path, format, percent } => {
+                        let (path, percent) = (path.clone(), percent.clone());
+                        let file = Followed::File { path, format: *format, percent };
                         Effect::Follow { source, node, file }
                     }
                 });
@@ -265,6 +276,9 @@ impl Decider {
         } else if key.group == d.storage
             && let Ok(view) = serde_json::from_value::<StorageView>(json.clone())
         {
+            if self.live.copied.is_none_or(|(left, _)| left != view.bytes_left) {
+                self.live.copied = Some((view.bytes_left, now));
+            }
             match &self.state.storage {
                 Some(s) if s.value.same_shape(&view) => {
                     if s.value.bytes_left.abs_diff(view.bytes_left) >= SAMPLE_BYTES {
@@ -283,6 +297,16 @@ impl Decider {
             });
             if stale {
                 self.emit(turn, ENGINE, Event::DriverSeen { view }, now);
+            }
+        } else if d.roles.as_ref() == Some(&key.group)
+            && let Ok(view) = serde_json::from_value::<RolesView>(json.clone())
+        {
+            for node in self.state.plan.nodes.clone() {
+                let draining = self.state.unit(&node).is_some_and(|u| u.state.stage() == Stage::Draining);
+                if draining {
+                    let left = Measure::RolesLeft(view.on(&node));
+                    self.measured(turn, node, left, now);
+                }
             }
         } else if key.group == d.report
             && let Ok(report) = serde_json::from_value::<DriverReport>(json.clone())

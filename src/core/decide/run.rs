@@ -427,7 +427,12 @@ impl Decider {
         let unexplained = unexplained(&self.state).len();
         let waived = before_keys(&self.state).iter().filter(|k| self.state.waiver(k, now).is_some()).count();
         let version = &self.state.plan.target.version;
-        let mut message = format!("{nodes} of {nodes} nodes at {version}, proved");
+        let mut message = match self.state.plan.rehearses() {
+            true => format!(
+                "rehearsed on {nodes} of {nodes} nodes: drained, restarted, back in sync; nothing was upgraded"
+            ),
+            false => format!("{nodes} of {nodes} nodes at {version}, proved"),
+        };
         if deferred > 0 {
             message.push_str(&format!("; {} left for later", plural(deferred, "step")));
         }

@@ -158,7 +158,8 @@ impl Decider {
     }
 
     fn finished(&self, node: &NodeName, result: &DriverResult) -> (UnitState, String) {
-        let target = self.state.plan.target.build;
+        let plan = &self.state.plan;
+        let target = plan.target.build;
         let machine = &self.state.machines[node];
         let Some(host) = machine.host.as_ref().map(|h| &h.value) else {
             return (UnitState::Returning, "it has not said yet what it runs".into());
@@ -171,7 +172,15 @@ impl Decider {
                 .clone()
                 .unwrap_or_else(|| format!("{} says {}", self.state.plan.driver.name, result.status))
         };
-        if host.build < target {
+        let baseline = self.state.run.as_ref().and_then(|r| r.baseline.get(node));
+        let before = baseline.map_or(host.build, |b| b.build);
+        if plan.rehearses() && host.build != before {
+            let why =
+                format!("a rehearsal changes nothing, but it runs build {} now and ran {before}", host.build);
+            return (UnitState::Failed, why);
+        }
+        let there = if plan.rehearses() { booted } else { host.build >= target };
+        if !there {
             if result.status == "Canceled" {
                 return (UnitState::Pending, "was not touched: the run was stopped before it".into());
             }
@@ -182,12 +191,16 @@ impl Decider {
                 return (UnitState::Failed, error());
             }
             return if machine.connection.is_ready() {
-                (UnitState::Verifying, format!("reported as done; it still says build {}", host.build))
+                let still = if plan.rehearses() {
+                    "has not restarted".to_owned()
+                } else {
+                    format!("says build {}", host.build)
+                };
+                (UnitState::Verifying, format!("reported as done; it still {still}"))
             } else {
                 (UnitState::Returning, "reported as done; it does not answer yet".into())
             };
         }
-        let baseline = self.state.run.as_ref().and_then(|r| r.baseline.get(node));
         if !booted && baseline.is_some_and(|b| b.build >= target) {
             return (UnitState::AlreadyDone, format!("was at build {} before the run", host.build));
         }
@@ -215,7 +228,8 @@ impl Decider {
                 if let Some(what) = self.returning_open(node) {
                     return (UnitState::Resyncing, what);
                 }
-                (UnitState::Done, format!("build {}, Up, storage in sync", host.build))
+                let restarted = if plan.rehearses() { "restarted, still " } else { "" };
+                (UnitState::Done, format!("{restarted}build {}, Up, storage in sync", host.build))
             }
             Some(s) if fresh && s.value.in_danger() => {
                 (UnitState::Resyncing, format!("storage is in danger: {}", s.value.virtual_disks.join(", ")))

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::core::baseline::{missing, unexplained};
 use crate::core::command::{is_bad, keys_of};
+use crate::core::owed::owed;
 use crate::core::plan::{Moment, StepKind};
 use crate::core::state::{CommitState, State};
 
@@ -24,11 +25,14 @@ pub fn all(state: &State) -> Vec<Left> {
     if !over {
         add(format!("The run is {}", state.phase.word()), state.phase_why.clone());
     }
-    for step in state.cleanups().filter(|_| over) {
-        add(step.title.clone(), "it was not done when the run ended: do it by hand".to_owned());
-    }
-    for (step, why) in state.left_open() {
-        add(step.title.clone(), format!("{why}: do it by hand"));
+    for item in owed(state) {
+        let why = match (item.why, item.left) {
+            (why, true) => format!("{}: do it by hand", why.unwrap_or("not done")),
+            _ if over => "it was not done when the run ended: do it by hand".to_owned(),
+            (Some(why), false) => format!("{why}: it is tried again until it is done"),
+            (None, false) => "it is done before the run ends".to_owned(),
+        };
+        add(item.what(), why);
     }
     for node in &state.plan.nodes {
         if let Some(unit) = run.units.get(node).filter(|u| !u.state.is_good()) {

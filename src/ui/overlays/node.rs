@@ -7,7 +7,9 @@ use crate::core::baseline::unexplained_on;
 use crate::core::connection::{Connection, TroubleKind};
 use crate::core::event::Answer;
 use crate::core::name::NodeName;
+use crate::core::pace::placed;
 use crate::core::plan::{Moment, Stage};
+use crate::core::progress::measured;
 use crate::core::standing::standing;
 use crate::core::state::{Machine, State, Unit};
 use crate::core::summary::{Usual, duration, spent, usual};
@@ -120,11 +122,27 @@ fn write_unit(model: &Model, state: &State, unit: &Unit, doc: &mut Doc) {
         let limit = state.plan.stages.get(&now.stage).map_or(0, |b| b.limit);
         let how = match usual(state, now.stage) {
             Usual::Sibling(n, s) => format!("{} on {n} in this run", duration(s as i64)),
+            Usual::Earlier(l) => format!(
+                "{} in {} ({} to {})",
+                duration(l.usual as i64),
+                l.source(),
+                duration(l.least as i64),
+                duration(l.most as i64)
+            ),
             Usual::Plan(s) => format!("{} by the runbook", duration(s as i64)),
         };
         let limit =
             if limit > 0 { format!("; look closer after {}", duration(limit as i64)) } else { String::new() };
         doc.field("Usual", &format!("{how}{limit}"), Role::Text);
+    }
+    if let Some(measure) = measured(unit) {
+        doc.field("Measured", &measure, Role::Text);
+    }
+    if let Some(placed) = placed(state, unit, model.now) {
+        doc.field("Before it", &placed, Role::Text);
+    }
+    for quiet in unit.progress.stalled.iter().flat_map(|s| &s.value) {
+        doc.field("Quiet", &format!("{} since {}", quiet.source, time::hms(quiet.since)), Role::Attention);
     }
     let track: Vec<String> = Stage::TRACK
         .iter()

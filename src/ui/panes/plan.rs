@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use super::steps;
 use crate::core::plan::{Class, Mode, Stage, StepKind};
 use crate::core::state::State;
-use crate::core::summary::duration;
+use crate::core::summary::{duration, usual};
 use crate::theme::{Role, Theme};
 use crate::ui::layout::Pane;
 use crate::ui::model::Model;
@@ -20,7 +20,8 @@ pub fn lines(state: &State, theme: &Theme, width: usize) -> Vec<(Line<'static>, 
     let g = theme.glyphs();
     let plan = &state.plan;
     let mut out = Vec::new();
-    let each: u64 = Stage::TRACK.iter().filter(|s| **s > Stage::Staging).map(|s| plan.expected(*s)).sum();
+    let takes = |s: Stage| usual(state, s).seconds();
+    let each: u64 = Stage::TRACK.iter().filter(|s| **s > Stage::Staging).map(|s| takes(*s)).sum();
     for (i, step) in plan.steps.iter().enumerate() {
         let mut left = Row::new();
         left.add(format!("{} ", i + 1), theme.style(Role::Muted))
@@ -29,7 +30,7 @@ pub fn lines(state: &State, theme: &Theme, width: usize) -> Vec<(Line<'static>, 
         let said = match (step.class, step.kind) {
             (Class::Irreversible, _) => format!("{} asks first", g.locked),
             (_, StepKind::Delegate) => {
-                format!("~{}", duration((plan.expected(Stage::Staging) + each * plan.nodes.len() as u64) as i64))
+                format!("~{}", duration((takes(Stage::Staging) + each * plan.nodes.len() as u64) as i64))
             }
             _ if step.expected > 0 => format!("~{}", duration(step.expected as i64)),
             _ => String::new(),
@@ -43,7 +44,8 @@ pub fn lines(state: &State, theme: &Theme, width: usize) -> Vec<(Line<'static>, 
         Mode::Direct => "One node after the other".to_owned(),
     };
     let nodes: Vec<&str> = plan.nodes.iter().map(|n| n.as_str()).collect();
-    let each = if each > 0 { format!(", ~{} each", duration(each as i64)) } else { String::new() };
+    let from = plan.learned.get(&Stage::Restarting).map_or_else(String::new, |l| format!(" by {}", l.source()));
+    let each = if each > 0 { format!(", ~{} each{from}", duration(each as i64)) } else { String::new() };
     for line in text::wrap(&format!("{how}{each}: {}.", nodes.join(", ")), width.max(1)) {
         out.push((Line::styled(line, theme.style(Role::Muted)), Line::default()));
     }

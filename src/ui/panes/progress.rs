@@ -8,7 +8,9 @@ use super::foot::{self, Foot};
 use super::nodes::scrolled;
 use super::{plan, rolling, track};
 use crate::core::name::NodeName;
+use crate::core::pace::placed;
 use crate::core::plan::{Mode, Stage};
+use crate::core::progress::measured;
 use crate::core::run::UnitState;
 use crate::core::state::{State, Unit};
 use crate::core::summary::{Usual, duration, nodes_done, overdue, spent, usual};
@@ -155,7 +157,7 @@ fn node_entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Ve
                 let mut bars = Row::new();
                 bars.gap(indent).spans.extend(track::bars(model, state, theme, unit).spans);
                 push(false, bars.line(), Line::default());
-                push(false, why(theme, state, unit, true), Line::default());
+                push(false, why(model, theme, state, unit, true), Line::default());
             }
             continue;
         }
@@ -163,7 +165,7 @@ fn node_entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Ve
         push(true, row.line(), right);
         if busy {
             push(false, track::line(theme, unit), Line::default());
-            push(false, why(theme, state, unit, false), Line::default());
+            push(false, why(model, theme, state, unit, false), Line::default());
         }
     }
     out
@@ -172,7 +174,7 @@ fn node_entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Ve
 /// Sign, name, word, build.
 fn head(model: &Model, state: &State, theme: &Theme, node: &NodeName, unit: &Unit, names: usize) -> Row {
     let mut sign = signs::unit(theme.glyphs(), unit.state);
-    if overdue(state, unit, model.now) {
+    if unit.progress.stalled.is_some() || overdue(state, unit, model.now) {
         sign = (theme.glyphs().attention, Role::Attention);
     }
     let machine = state.machines.get(node);
@@ -249,13 +251,16 @@ fn line_cells(
     let limit = state.plan.stages.get(&p.stage).map_or(0, |b| b.limit);
     let late = overdue(state, unit, model.now);
     let bar = if width >= 90 { 16 } else { 10 };
-    row.spans.extend(gauge::bar(theme, bar, track::part(model, state, p), track::role(model, state, unit)));
+    row.spans.extend(gauge::bar(theme, bar, track::part(model, state, unit, p), track::role(model, state, unit)));
     let role = if late { Role::Attention } else { Role::Text };
+    if let Some(measure) = measured(unit) {
+        row.gap(1).add(measure, theme.style(Role::Strong));
+    }
     row.gap(1).add(time::ago(p.from, model.now), theme.style(role));
     if usual > 0 {
         row.add(format!(" of ~{}", duration(usual as i64)), theme.style(Role::Muted));
     }
-    if limit > 0 && width >= 74 {
+    if limit > 0 && width >= 74 && measured(unit).is_none() {
         row.add(format!(", limit {}", duration(limit as i64)), theme.style(if late { role } else { Role::Muted }));
     }
     if unit.boots > 0 && width >= 74 {
@@ -265,7 +270,7 @@ fn line_cells(
 }
 
 /// Why a node is where it is; with what is usual there, where no other place says it.
-fn why(theme: &Theme, state: &State, unit: &Unit, with_usual: bool) -> Line<'static> {
+fn why(model: &Model, theme: &Theme, state: &State, unit: &Unit, with_usual: bool) -> Line<'static> {
     let mut row = Row::new();
     let role = if unit.state.is_bad() { Role::Failed } else { Role::Text };
     row.gap(2).add(crate::ui::advice::capital(&unit.why), theme.style(role));
@@ -275,10 +280,20 @@ fn why(theme: &Theme, state: &State, unit: &Unit, with_usual: bool) -> Line<'sta
         let left = crate::core::gates::bytes(s.value.bytes_left);
         row.add(format!("; {left} left"), theme.style(Role::Text));
     }
+    if let Some(stalled) = &unit.progress.stalled {
+        let last = stalled.value.first().map_or(stalled.at, |q| q.since);
+        row.add(format!("; nothing has changed for {}", time::ago(last, model.now)), theme.style(Role::Attention));
+    } else if let Some(placed) = placed(state, unit, model.now).filter(|_| !with_usual) {
+        row.add(format!("; {placed}"), theme.style(Role::Muted));
+    }
+    if let Some(measure) = measured(unit).filter(|_| with_usual) {
+        row.add(format!("; {measure}"), theme.style(Role::Strong));
+    }
     if let Some(p) = track::here(unit).filter(|_| with_usual) {
         let limit = state.plan.stages.get(&p.stage).map_or(0, |b| b.limit);
         let usual = match usual(state, p.stage) {
             Usual::Sibling(node, s) => format!(".  Usually {} ({node})", duration(s as i64)),
+            Usual::Earlier(l) => format!(".  Usually {} ({})", duration(l.usual as i64), l.source()),
             Usual::Plan(s) if s > 0 => format!(".  Usually ~{}", duration(s as i64)),
             Usual::Plan(_) => String::new(),
         };

@@ -3,6 +3,7 @@
 use ratatui::text::Line;
 
 use crate::core::plan::Stage;
+use crate::core::progress::percent;
 use crate::core::state::{Passage, State, Unit};
 use crate::core::summary::{duration, overdue, spent, usual};
 use crate::theme::{Role, Theme};
@@ -105,7 +106,12 @@ pub fn bars(model: &Model, state: &State, theme: &Theme, unit: &Unit) -> Row {
         let now = here(unit).filter(|p| p.stage == stage);
         match now {
             Some(p) => {
-                row.spans.extend(gauge::bar(theme, CELL - 1, part(model, state, p), role(model, state, unit)));
+                row.spans.extend(gauge::bar(
+                    theme,
+                    CELL - 1,
+                    part(model, state, unit, p),
+                    role(model, state, unit),
+                ));
             }
             None if last.is_some_and(|l| l >= stage) => {
                 row.spans.extend(gauge::bar(theme, CELL - 1, 1.0, Role::GaugeDone));
@@ -117,8 +123,12 @@ pub fn bars(model: &Model, state: &State, theme: &Theme, unit: &Unit) -> Row {
     row
 }
 
-/// How much of the usual time has passed, never quite all of it: the end is proved, not waited for.
-pub fn part(model: &Model, state: &State, p: &Passage) -> f64 {
+/// How much has passed: by its own measure where there is one, else by the usual time, never quite all of it: the end is proved, not
+/// waited for.
+pub fn part(model: &Model, state: &State, unit: &Unit, p: &Passage) -> f64 {
+    if let Some(percent) = percent(unit) {
+        return f64::from(percent) / 100.0;
+    }
     let usual = usual(state, p.stage).seconds();
     if usual == 0 {
         return 0.5;

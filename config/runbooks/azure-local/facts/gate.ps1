@@ -5,7 +5,10 @@ function Rows([scriptblock]$Read) {
 $busy = @(Rows { Get-StorageJob -ErrorAction Stop } | Where-Object {
   'Repair', 'Regeneration' -contains "$($_.Name)" -and 'New', 'Starting', 'Running', 'Suspended', 'QueryPending' -contains "$($_.JobState)"
 })
-$vd = @(Rows { Get-VirtualDisk -ErrorAction Stop } | Where-Object {
+$disks = @(Rows { Get-VirtualDisk -ErrorAction Stop })
+$redundancy = $null
+foreach ($d in $disks) { if ($null -eq $redundancy -or [int]$d.PhysicalDiskRedundancy -lt $redundancy) { $redundancy = [int]$d.PhysicalDiskRedundancy } }
+$vd = @($disks | Where-Object {
   "$($_.HealthStatus)" -ne 'Healthy' -or (@($_.OperationalStatus | ForEach-Object { "$_" }) -join ',') -ne 'OK'
 } | ForEach-Object { "$($_.FriendlyName): $($_.HealthStatus)/$(@($_.OperationalStatus | ForEach-Object { "$_" }) -join ',')" })
 $fd = @(Rows { Get-StorageFaultDomain -Type StorageScaleUnit -ErrorAction Stop } | Where-Object { "$($_.HealthStatus)" -ne 'Healthy' } |
@@ -19,5 +22,6 @@ foreach ($j in $busy) { $left += [int64]$j.BytesTotal - [int64]$j.BytesProcessed
   virtual_disks = $vd
   units = $fd
   nodes_not_up = $nd
+  redundancy = $redundancy
   open = ($busy.Count + $vd.Count + $fd.Count + $nd.Count) -eq 0
 }

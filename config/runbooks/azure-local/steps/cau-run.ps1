@@ -13,8 +13,10 @@ $limits = @{
   EnableFirewallRules = [bool]$arg.enable_firewall_rules
 }
 if (@($arg.node_order).Count) { $limits['NodeOrder'] = @($arg.node_order | ForEach-Object { "$_" }) }
-# From the folder with the media where one is set, the same on every node; else from Windows Update.
+# From the folder with the media where one is set, the same on every node; else from Windows Update. A rehearsal runs a script in the
+# place of Setup.
 $source = if ("$($arg.media_path)") { @{ WuConnected = 'false'; PathToSetupMedia = "$($arg.media_path)" } } else { @{ WuConnected = 'true' } }
+if ($arg.rehearsal) { $source = @{ WuConnected = 'false'; PathToSetupMedia = "$($arg.rehearsal_script)"; MockSetup = 'true' } }
 $have = @((Get-Command -Name Invoke-CauRun -ErrorAction Stop).Parameters.Keys | ForEach-Object { "$_" })
 $run = @{
   ClusterName = $arg.cluster
@@ -24,6 +26,7 @@ $run = @{
   Verbose = $true
   ErrorAction = 'Stop'
 }
+if ($arg.rehearsal) { $run['ForceSelfUpdate'] = $true; 'rehearsal: every node restarts, none is upgraded' }
 foreach ($k in @($limits.Keys | Sort-Object)) {
   if ($have -contains $k) { $run[$k] = $limits[$k]; "limit $k = $($limits[$k])" } else { "limit $k is not known to this Invoke-CauRun" }
 }

@@ -44,6 +44,10 @@ pub fn question(model: &Model, act: &Act, theme: &Theme, width: usize) -> Questi
             mending::all(state, &keys, &mut doc);
             (format!("Fix all that can be mended on {cluster}"), "Fix all")
         }
+        Act::Start if state.plan.rehearses() => {
+            start(model, state, &mut doc);
+            (format!("Rehearse on {cluster}: every node restarts"), "Rehearse")
+        }
         Act::Start => {
             start(model, state, &mut doc);
             (format!("Start the upgrade of {cluster} to {}", state.plan.target.version), "Start")
@@ -126,17 +130,19 @@ fn start(model: &Model, state: &State, doc: &mut Doc) {
         Mode::Delegated => format!("{} moves them", plan.driver.name),
         Mode::Direct => "nodelift moves them".to_owned(),
     };
-    doc.text(
-        &format!(
-            "{}, one after the other, go from {} to {} (build {}). {how}: each is emptied, upgraded and restarted. What runs \
-             on a node moves to the others, or stops with it.",
-            crate::ui::advice::capital(&plural(nodes, "node")),
-            plan.target.from_version,
-            plan.target.version,
-            plan.target.build
+    let count = crate::ui::advice::capital(&plural(nodes, "node"));
+    let what = match plan.rehearses() {
+        true => format!(
+            "{count}, one after the other, are really emptied, restarted and taken back into service; no OS is changed. {how}. \
+             What runs on a node moves to the others, or stops with it."
         ),
-        Role::Text,
-    );
+        false => format!(
+            "{count}, one after the other, go from {} to {} (build {}). {how}: each is emptied, upgraded and restarted. What \
+             runs on a node moves to the others, or stops with it.",
+            plan.target.from_version, plan.target.version, plan.target.build
+        ),
+    };
+    doc.text(&what, Role::Text);
     doc.blank();
     let ends = model.now.checked_add(jiff::SignedDuration::from_secs(total as i64)).ok();
     let ends = ends.map_or_else(String::new, |at| format!(", until about {} UTC", time::short(at, model.now)));
