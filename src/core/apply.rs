@@ -14,7 +14,7 @@ use super::run::{PauseReason, Phase, UnitState};
 use super::sequence::{Halt, SequenceRun, Wish};
 use super::state::{
     Attestation, CheckState, CommitAsked, CommitState, Ending, FixState, HISTORY, Machine, Part, Passage,
-    ProofState, Run, Seen, State, StepEnd, Unit,
+    ProofState, Run, Seen, State, StepEnd, Unit, Violation,
 };
 use super::view::DriverView;
 
@@ -240,6 +240,9 @@ impl State {
                     first_error: None,
                     stopping: None,
                     recovery: None,
+                    pausing: None,
+                    doomed: None,
+                    violations: Vec::new(),
                     commits: Default::default(),
                     turn_at: at,
                     turn_seq: stamped.seq,
@@ -378,7 +381,21 @@ impl State {
                     unit.progress.stalled = (!quiet.is_empty()).then(|| Seen { at, value: quiet.clone() });
                 }
             }
-            Event::PauseRequested { op } | Event::StopIntended { op } => {
+            Event::RunDoomed { why } => {
+                if let Some(run) = &mut self.run {
+                    run.first_error.get_or_insert(Seen { at, value: why.clone() });
+                    run.doomed = Some(Seen { at, value: why.clone() });
+                }
+            }
+            Event::GateViolated { node, gates } => {
+                if let Some(run) = &mut self.run {
+                    run.violations.push(Violation { at, node: node.clone(), gates: gates.clone() });
+                }
+            }
+            Event::PauseRequested { op, .. } | Event::StopIntended { op } => {
+                if let (Some(run), Event::PauseRequested { reason, .. }) = (&mut self.run, &stamped.event) {
+                    run.pausing = Some(reason.clone());
+                }
                 if let Some(run) = &mut self.run {
                     run.stopping = Some(op.clone());
                 }

@@ -10,7 +10,7 @@ use super::baseline::{Change, Comparison};
 use super::connection::Connection;
 use super::name::{NodeName, OpId};
 use super::progress::{Measure, Quiet};
-use super::run::{Phase, RunVerdict, UnitState};
+use super::run::{PauseReason, Phase, RunVerdict, UnitState};
 use super::sequence::{Halt, Wish};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
 
@@ -295,7 +295,13 @@ pub enum Event {
     ChangesAccepted { node: NodeName, changes: Vec<Change>, reason: String },
 
     #[serde(rename = "pause.request")]
-    PauseRequested { op: OpId },
+    PauseRequested { op: OpId, reason: PauseReason },
+    /// Something that ends a run by itself was seen: it ends as failed at the next safe point.
+    #[serde(rename = "run.doomed")]
+    RunDoomed { why: String },
+    /// The driver has begun a node although these gates were closed.
+    #[serde(rename = "gate.violated")]
+    GateViolated { node: NodeName, gates: Vec<ProofItem> },
     #[serde(rename = "stop.intent")]
     StopIntended { op: OpId },
     #[serde(rename = "driver.stop")]
@@ -391,6 +397,8 @@ impl Event {
             | StepConfirmed { .. }
             | StepEnded { .. }
             | PauseRequested { .. }
+            | RunDoomed { .. }
+            | GateViolated { .. }
             | StopIntended { .. }
             | DriverStopAnswered { .. }
             | RecoveryIntended { .. }
@@ -414,7 +422,7 @@ impl Event {
             }
             UnitProgressed { node, .. } | UnitStalled { node, .. } => Some(node),
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
-            RecoveryIntended { node, .. } => Some(node),
+            RecoveryIntended { node, .. } | GateViolated { node, .. } => Some(node),
             StepDone { node, .. } => Some(node),
             ActionIntended { node, .. } | GateSeen { node, .. } | ActionEnded { node, .. } => Some(node),
             FactsAsked { key, .. } | FactsRead { key, .. } => key.node.as_ref(),
@@ -436,7 +444,7 @@ impl Event {
             | StepStarted { op, .. }
             | StepAnswered { op, .. }
             | OpSeen { op, .. }
-            | PauseRequested { op }
+            | PauseRequested { op, .. }
             | StopIntended { op }
             | DriverStopAnswered { op, .. }
             | RecoveryIntended { op, .. }

@@ -280,6 +280,17 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let said = format!("{} accepted: {reason}", plural(changes.len(), "change"));
             one(Some(node), "baseline", Level::Warning, who(&said))
         }
+        Event::RunDoomed { why } => {
+            one(None, "run", Level::Error, format!("the run ends at the next safe point: {why}"))
+        }
+        Event::GateViolated { node, gates } => {
+            let closed: Vec<String> = gates
+                .iter()
+                .map(|i| format!("{} ({})", i.title.to_lowercase(), i.why.as_deref().unwrap_or("closed")))
+                .collect();
+            let text = format!("{} began it while a gate was closed: {}", plan.driver.name, closed.join(", "));
+            one(Some(node), "gate", Level::Error, text)
+        }
         Event::PauseRequested { .. } => one(None, "run", Level::Info, who("pause asked for")),
         Event::StopIntended { .. } => one(None, "run", Level::Warning, who("stop asked for")),
         Event::DriverStopAnswered { answer: Answer::Failed(f), .. } => {

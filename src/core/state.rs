@@ -13,7 +13,7 @@ use super::name::{NodeName, OpId};
 use super::plan::{Plan, Scope, Severity, Stage, Step};
 use super::progress::Progress;
 use super::recovery::Recovery;
-use super::run::{Phase, RunVerdict, UnitState};
+use super::run::{PauseReason, Phase, RunVerdict, UnitState};
 use super::sequence::{Sequence, SequenceRun};
 pub use super::step::{Part, StepEnd, StepState};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, StorageView};
@@ -156,6 +156,12 @@ pub struct Run {
     pub stopping: Option<OpId>,
     /// The last time a run that its driver left was cleared by force.
     pub recovery: Option<Recovery>,
+    /// Why it pauses at the next safe point, while it does.
+    pub pausing: Option<PauseReason>,
+    /// What ends it as failed at the next safe point.
+    pub doomed: Option<Seen<String>>,
+    /// Nodes that the driver began although a gate was closed.
+    pub violations: Vec<Violation>,
     pub commits: BTreeMap<String, CommitState>,
     /// When the turn of the step under way came, and the number of that event: what was read before says nothing about it.
     pub turn_at: Timestamp,
@@ -164,6 +170,14 @@ pub struct Run {
     pub ending: Option<Ending>,
     pub ended_at: Option<Timestamp>,
     pub message: String,
+}
+
+/// The driver went on although gates were closed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Violation {
+    pub at: Timestamp,
+    pub node: NodeName,
+    pub gates: Vec<ProofItem>,
 }
 
 /// How a run ends.

@@ -109,7 +109,12 @@ impl Decider {
             }
             Command::Pause => {
                 let name = self.state.plan.driver.name.clone();
-                self.ask_driver_to_stop(turn, actor, |op| Event::PauseRequested { op }, now);
+                self.ask_driver_to_stop(
+                    turn,
+                    actor,
+                    |op| Event::PauseRequested { op, reason: PauseReason::Operator },
+                    now,
+                );
                 self.phase(turn, actor, Phase::Pausing, &format!("{name} finishes the node in work first"), now);
             }
             Command::Stop => {
@@ -288,7 +293,7 @@ impl Decider {
         known.is_some_and(|s| s.op.is_some())
     }
 
-    fn ask_driver_to_stop(
+    pub(super) fn ask_driver_to_stop(
         &mut self,
         turn: &mut Turn,
         actor: &str,

@@ -9,6 +9,7 @@ mod detached;
 mod direct;
 mod fixes;
 mod handover;
+mod limits;
 mod polls;
 mod reads;
 mod recovery;
@@ -255,6 +256,7 @@ impl Decider {
             self.settle_returning(turn, now);
             self.settle_units(turn, now);
             self.settle_stalls(turn, now);
+            self.settle_limits(turn, now);
             self.settle_recovery(turn, now);
             self.settle_run(turn, now);
             if turn.events.len() == before {

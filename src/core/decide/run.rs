@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::limits::max_failed;
 use super::{Decider, Effect, Turn, after};
 use crate::core::baseline::{missing, unexplained};
 use crate::core::command::{before_keys, keys_of, plural};
@@ -23,9 +24,6 @@ pub(super) const OBSERVE_EVERY: u64 = 20;
 
 /// Seconds for which nothing is going on, without a report, until a run that nobody drives is given up.
 pub(super) const LOST_AFTER: u64 = 600;
-
-/// Nodes that may fail before the run pauses (run-safety-model 9.2, cluster default).
-const MAX_FAILED: usize = 0;
 
 impl Decider {
     pub(super) fn settle_run(&mut self, turn: &mut Turn, now: Timestamp) {
@@ -226,7 +224,10 @@ impl Decider {
         }
         let report = report.filter(|_| spoke && driver.value.is_idle())?;
         // Nodes that are on their way back end by themselves; only then is the attempt over.
-        if run.units.values().any(|u| u.state.in_work() && !u.state.is_bad()) {
+        // Storage that is in danger does not come back by waiting.
+        let waits =
+            |u: UnitState| u.in_work() && !u.is_bad() && !(run.doomed.is_some() && u == UnitState::Resyncing);
+        if run.units.values().any(|u| waits(u.state)) {
             return None;
         }
         let status = report.status.as_deref().unwrap_or("no status");
@@ -260,11 +261,17 @@ impl Decider {
         });
         match phase {
             Phase::Stopping => self.stopped(turn, ENGINE, now),
-            Phase::Pausing => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Operator), message, now),
+            Phase::Pausing => {
+                let reason = self.state.run.as_ref().and_then(|r| r.pausing.clone());
+                let reason = reason.unwrap_or(PauseReason::Operator);
+                self.phase(turn, ENGINE, Phase::Paused(reason), message, now);
+            }
             _ if self.state.foreign_run().is_some() => {
                 self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), message, now);
             }
-            _ if failed > MAX_FAILED => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Budget), message, now),
+            _ if failed > max_failed(&self.state.plan) => {
+                self.phase(turn, ENGINE, Phase::Paused(PauseReason::Budget), message, now)
+            }
             _ => self.phase(turn, ENGINE, Phase::Paused(PauseReason::NeedsDecision), message, now),
         }
     }

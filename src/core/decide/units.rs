@@ -66,7 +66,7 @@ impl Decider {
                 return Some(self.finished(node, result));
             }
             let entry = run.working.iter().find(|w| &w.node == node)?;
-            return Some(self.working(node, entry));
+            return Some(self.working(node, entry, now));
         }
         // The run is over: its report speaks.
         let row = self.own_report()?.nodes.iter().find(|n| &n.node == node)?;
@@ -81,7 +81,7 @@ impl Decider {
         last.into_iter().flatten().max().map_or(0, |at| seconds(at, now))
     }
 
-    fn working(&self, node: &NodeName, entry: &DriverNode) -> (UnitState, String) {
+    fn working(&self, node: &NodeName, entry: &DriverNode, now: Timestamp) -> (UnitState, String) {
         let machine = &self.state.machines[node];
         let now_in = self.state.unit(node).map_or(UnitState::Pending, |u| u.state);
         let cluster = machine.cluster.as_ref().map(|c| &c.value);
@@ -98,7 +98,10 @@ impl Decider {
             Stage::Draining => match cluster.map(|c| c.drain.as_str()) {
                 Some("Failed") => (UnitState::DrainFailed, "its roles could not be moved away".into()),
                 Some("Completed") => (UnitState::Drained, "every role has left".into()),
-                _ => (UnitState::Draining, "its roles move to other nodes".into()),
+                _ => match self.drain_hangs(node, now) {
+                    Some(why) => (UnitState::DrainFailed, why),
+                    None => (UnitState::Draining, "its roles move to other nodes".into()),
+                },
             },
             Stage::Installing => (UnitState::Executing, "Windows Setup runs".into()),
             Stage::Restarting | Stage::Returning | Stage::Verifying => self.restarting(node),
