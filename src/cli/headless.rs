@@ -141,7 +141,9 @@ async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
             },
             _ => {}
         }
-        let Some(seen) = state.as_ref().filter(|_| present && awaited.is_none() && end.is_none()) else { continue };
+        let Some(seen) = state.as_ref().filter(|_| present && awaited.is_none() && end.is_none()) else {
+            continue;
+        };
         let now = clock.map_or(jiff::Timestamp::now(), |(at, since): (jiff::Timestamp, std::time::Instant)| {
             at.checked_add(since.elapsed()).unwrap_or(at)
         });

@@ -50,7 +50,9 @@ impl Run {
         };
         let watched = !self.headless.is_headless();
         if watched && (!std::io::stdout().is_terminal() || !std::io::stdin().is_terminal()) {
-            eprintln!("nodelift: run opens a screen and needs a terminal: --headless works without, --yes starts there.");
+            eprintln!(
+                "nodelift: run opens a screen and needs a terminal: --headless works without, --yes starts there."
+            );
             return Ok(Exit::Usage);
         }
         let path = settings.state.join("runs").join(inventory.cluster.replace(['/', '\\'], "_"));
