@@ -6,7 +6,7 @@ mod pump;
 
 use nodelift::core::command::{Command, allowed, lost};
 use nodelift::core::event::{ENGINE, Event, Outcome, VerdictKey};
-use nodelift::core::gates::evaluate;
+use nodelift::core::gates::{REGARDLESS, evaluate};
 use nodelift::core::name::NodeName;
 use nodelift::core::run::{PauseReason, Phase, UnitState};
 use nodelift::core::state::State;
@@ -232,4 +232,60 @@ async fn a_foreign_run_is_only_observed() {
     p.site.change(|w, _| w.top_mut("cau")["run"] = Json::Null);
     p.command(Command::Resume);
     p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_hangs_is_told_then_pauses_the_run_and_nothing_is_forced() {
+    let mut p = started(&[once("drain", "HCI-N1", json!({"hang": true}))]).await;
+    p.until("the hang", |s| s.unit(&node("HCI-N1")).is_some_and(|u| u.state == UnitState::DrainFailed)).await;
+    assert_eq!(unit(&p, "HCI-N1").1, "its drain has not ended in 1h 00m: look at the roles that are still there");
+    assert_eq!(p.state().phase, Phase::Running, "{}", p.state().phase_why);
+    p.until("the limit", |s| s.phase == Phase::Pausing).await;
+    assert_eq!(p.state().phase_why, "1 failed, 0 may: HCI-N1");
+    let asked =
+        p.events.iter().filter(|e| matches!(&e.event, Event::PauseRequested { reason: PauseReason::Budget, .. }));
+    assert_eq!(asked.count(), 1, "the driver is asked once");
+    // A person frees it: the node is put back, and no other one is begun.
+    p.site.change(|w, now| w.machine_mut("HCI-N1")["drain_until"] = json!(now.to_string()));
+    p.until("the pause", at_rest).await;
+    assert_eq!(p.state().phase, Phase::Paused(PauseReason::Budget), "{}", p.state().phase_why);
+    assert_eq!(p.site.look(|w| w.machine("HCI-N1")["state"].clone()), json!("Up"));
+    assert!(["HCI-N2", "HCI-N3", "HCI-N4"].iter().all(|n| unit(&p, n).0 == UnitState::Pending), "{}", p.units());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_virtual_disk_ends_the_run_after_the_node_in_work() {
+    let mut p = started(&[]).await;
+    p.until("the first install", |s| s.unit(&node("HCI-N1")).is_some_and(|u| u.state == UnitState::Executing))
+        .await;
+    p.site.change(|w, _| {
+        let disk = &mut w.top_mut("storage")["virtual_disks"][0];
+        (disk["health"], disk["operational"]) = (json!("Unhealthy"), json!("Detached"));
+    });
+    p.until("the stop", |s| s.phase == Phase::Stopping).await;
+    assert!(p.state().phase_why.starts_with("storage is in danger: "), "{}", p.state().phase_why);
+    p.until("the end", |s| s.phase.is_terminal()).await;
+    assert_eq!(p.state().phase, Phase::Failed);
+    let why = &p.state().phase_why;
+    assert!(why.starts_with("storage is in danger: ") && why.contains("Detached"), "{why}");
+    assert!(["HCI-N2", "HCI-N3", "HCI-N4"].iter().all(|n| !unit(&p, n).0.is_good()), "{}", p.units());
+    let first = p.state().run.as_ref().unwrap().first_error.as_ref().unwrap();
+    assert!(first.value.contains("Detached"), "{first:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_goes_on_while_a_gate_is_closed_is_marked_and_that_is_kept() {
+    let mut p = started(&[]).await;
+    p.until("the second drain", |s| s.unit(&node("HCI-N2")).is_some_and(|u| u.state == UnitState::Draining)).await;
+    assert!(p.state().run.as_ref().unwrap().violations.is_empty(), "the first node was begun in order");
+    p.site.change(|w, now| {
+        let ends = (now + jiff::SignedDuration::from_mins(40)).to_string();
+        w.top_mut("storage")["jobs"] = json!([{"name": "Repair", "state": "Running", "virtual_disk": null, "node": "HCI-N1",
+            "started": now.to_string(), "ends": ends, "total": 1_u64 << 40, "background": true}]);
+    });
+    p.until("the mark", |s| s.run.as_ref().is_some_and(|r| !r.violations.is_empty())).await;
+    let mark = evaluate(p.state()).into_iter().find(|g| g.id == REGARDLESS).expect("a mark");
+    assert!(mark.why.starts_with("HCI-N2 was begun while a gate was closed: storage ("), "{}", mark.why);
+    p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
+    assert_eq!(p.state().run.as_ref().unwrap().violations.len(), 1, "it is told once, and kept");
 }

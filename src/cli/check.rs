@@ -31,6 +31,8 @@ pub struct Check {
     /// Another runbook than the inventory's
     #[arg(long, value_name = "ID")]
     runbook: Option<String>,
+    #[command(flatten)]
+    given: site::Given,
     /// Look only at this node; may be given several times
     #[arg(long = "node", value_name = "NAME")]
     nodes: Vec<String>,
@@ -62,6 +64,7 @@ impl Check {
         Self {
             inventory: PathBuf::from(inventory),
             runbook: None,
+            given: site::Given::default(),
             nodes: Vec::new(),
             checks: Vec::new(),
             fail_on: FailOn::Blocker,
@@ -71,10 +74,11 @@ impl Check {
     }
 
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref()) {
-            Ok(pair) => pair,
-            Err(exit) => return Ok(exit),
-        };
+        let (inventory, plan) =
+            match site::read_inventory(&self.inventory, settings, self.runbook.as_deref(), &self.given) {
+                Ok(pair) => pair,
+                Err(exit) => return Ok(exit),
+            };
         let wanted = self.documents.check().and_then(|()| self.narrow(&plan));
         let (plan, only) = match wanted {
             Ok(pair) => pair,

@@ -47,10 +47,11 @@ impl Config {
             Config::Check { inventory } => {
                 println!("settings: no mistake found");
                 if let Some(path) = inventory {
-                    let (inventory, plan) = match read_inventory(&path, settings, None) {
-                        Ok(pair) => pair,
-                        Err(exit) => return Ok(exit),
-                    };
+                    let (inventory, plan) =
+                        match read_inventory(&path, settings, None, &super::site::Given::default()) {
+                            Ok(pair) => pair,
+                            Err(exit) => return Ok(exit),
+                        };
                     println!(
                         "{}: no mistake found: {}, {} nodes{}, runbook {}, target {}",
                         path.display(),

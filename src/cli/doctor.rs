@@ -48,7 +48,12 @@ pub struct Doctor {
 
 impl Doctor {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let (inventory, plan) = match site::read_inventory(&self.inventory, settings, self.runbook.as_deref()) {
+        let (inventory, plan) = match site::read_inventory(
+            &self.inventory,
+            settings,
+            self.runbook.as_deref(),
+            &site::Given::default(),
+        ) {
             Ok(pair) => pair,
             Err(exit) => return Ok(exit),
         };

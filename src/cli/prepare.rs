@@ -55,7 +55,7 @@ struct Prepared {
 
 impl Prepare {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let inventory = match site::read_inventory(&self.inventory, settings, None) {
+        let inventory = match site::read_inventory(&self.inventory, settings, None, &site::Given::default()) {
             Ok((inventory, _)) => inventory,
             Err(exit) => return Ok(exit),
         };

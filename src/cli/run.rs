@@ -26,6 +26,8 @@ pub struct Run {
     /// Another runbook than the inventory's
     #[arg(long, value_name = "ID")]
     runbook: Option<String>,
+    #[command(flatten)]
+    given: site::Given,
     /// Look only: every command that changes something is refused
     #[arg(long)]
     read_only: bool,
@@ -40,7 +42,7 @@ pub struct Run {
 impl Run {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
         let read = if self.rehearse { site::read_rehearsal } else { site::read_inventory };
-        let (inventory, plan) = match read(&self.inventory, settings, self.runbook.as_deref()) {
+        let (inventory, plan) = match read(&self.inventory, settings, self.runbook.as_deref(), &self.given) {
             Ok(pair) => pair,
             Err(exit) => return Ok(exit),
         };

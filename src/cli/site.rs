@@ -19,13 +19,29 @@ use crate::runbook::{Library, LoadError, Site};
 /// The runbook that is taken where an inventory names none.
 pub const DEFAULT_RUNBOOK: &str = "azure-local-powershell";
 
+/// Settings of the runbook that differ for this once.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Given {
+    /// A setting of the runbook for this once, such as driving=direct; again for another
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, Json)>,
+}
+
+/// `name=value`; what is not JSON is a text.
+fn setting(text: &str) -> Result<(String, Json), String> {
+    let (name, value) = text.split_once('=').ok_or("a setting is NAME=VALUE")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Json::from(value));
+    Ok((name.trim().to_owned(), value))
+}
+
 /// Reads an inventory and resolves its runbook. Mistakes are printed; the exit code is what is left to return.
 pub fn read_inventory(
     path: &Path,
     settings: &Settings,
     runbook: Option<&str>,
+    given: &Given,
 ) -> Result<(Inventory, Arc<Plan>), Exit> {
-    read(path, settings, runbook, false)
+    read(path, settings, runbook, given, false)
 }
 
 /// The same, for a rehearsal.
@@ -33,14 +49,16 @@ pub fn read_rehearsal(
     path: &Path,
     settings: &Settings,
     runbook: Option<&str>,
+    given: &Given,
 ) -> Result<(Inventory, Arc<Plan>), Exit> {
-    read(path, settings, runbook, true)
+    read(path, settings, runbook, given, true)
 }
 
 fn read(
     path: &Path,
     settings: &Settings,
     runbook: Option<&str>,
+    given: &Given,
     rehearse: bool,
 ) -> Result<(Inventory, Arc<Plan>), Exit> {
     let mut inventory = Inventory::read(path).map_err(|d| {
@@ -50,7 +68,7 @@ fn read(
     if rehearse {
         inventory.settings.insert(REHEARSAL.to_owned(), Json::Bool(true));
     }
-    let plan = resolve(&inventory, settings, runbook).map_err(|why| {
+    let plan = resolve(&inventory, settings, runbook, given).map_err(|why| {
         eprint!("{why}");
         if !why.ends_with('\n') {
             eprintln!();
@@ -68,7 +86,12 @@ pub fn clock(inventory: &Inventory) -> Clock {
     Clock::new(Clocking { now: since, scale: inventory.scale }.after(passed), inventory.scale)
 }
 
-fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) -> Result<Arc<Plan>, String> {
+fn resolve(
+    inventory: &Inventory,
+    settings: &Settings,
+    runbook: Option<&str>,
+    given: &Given,
+) -> Result<Arc<Plan>, String> {
     let id = runbook.or(inventory.runbook.as_deref()).unwrap_or(DEFAULT_RUNBOOK);
     let runbook = Library::new(settings.runbooks.clone()).load(id).map_err(|e| match e {
         // The name stands in the inventory, unless it stands on the command line.
@@ -89,6 +112,7 @@ fn resolve(inventory: &Inventory, settings: &Settings, runbook: Option<&str>) ->
     if let Some(task) = inventory.task.as_ref().filter(|_| runbook.settings.contains_key("task_account")) {
         site.settings.insert("task_account".into(), Json::from(task.user.as_str()));
     }
+    site.settings.extend(given.settings.iter().cloned());
     let plan = runbook.plan(&site).map_err(|why| format!("{}: {why}", inventory.path.display()))?;
     Ok(Arc::new(plan))
 }

@@ -30,7 +30,7 @@ pub struct Trust {
 
 impl Trust {
     pub fn run(self, settings: &Settings) -> Result<Exit> {
-        let (inventory, _) = match site::read_inventory(&self.inventory, settings, None) {
+        let (inventory, _) = match site::read_inventory(&self.inventory, settings, None, &site::Given::default()) {
             Ok(pair) => pair,
             Err(exit) => return Ok(exit),
         };

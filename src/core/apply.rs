@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use super::connection::Connection;
 use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
 use super::name::NodeName;
@@ -12,7 +14,7 @@ use super::run::{PauseReason, Phase, UnitState};
 use super::sequence::{Halt, SequenceRun, Wish};
 use super::state::{
     Attestation, CheckState, CommitAsked, CommitState, Ending, FixState, HISTORY, Machine, Part, Passage,
-    ProofState, Run, Seen, State, StepEnd, Unit,
+    ProofState, Run, Seen, State, StepEnd, Unit, Violation,
 };
 use super::view::DriverView;
 
@@ -28,10 +30,16 @@ impl State {
                 // What was under way is looked at first; a person says when it goes on (run-safety-model 8).
                 if let Some(s) = self.sequence.as_mut().filter(|s| s.is_open() && s.paused.is_none()) {
                     let why = "the engine was restarted".to_owned();
-                    s.paused = Some(Seen { at, value: Halt { reason: PauseReason::Recovered, why } });
+                    let halt = Halt { reason: PauseReason::Recovered, why, failed: false };
+                    s.paused = Some(Seen { at, value: halt });
                 }
             }
             Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
+            Event::PlanRevised { revision, plan_sha256, settings } => {
+                self.plan = Arc::new(self.plan.with(settings));
+                self.plan_sha256 = Some(plan_sha256.clone());
+                self.revision = *revision;
+            }
             Event::ConnectionChanged { node, connection } => {
                 if let Some(m) = self.machines.get_mut(node) {
                     // Another reason for the same silence does not begin it anew.
@@ -143,8 +151,9 @@ impl State {
                 };
             }
 
-            Event::SequenceStarted { sequence, nodes } => {
-                self.sequence = Some(SequenceRun::new(sequence, nodes, &stamped.actor, stamped.seq, at));
+            Event::SequenceStarted { sequence, nodes, step } => {
+                let started = SequenceRun::new(sequence, nodes, &stamped.actor, stamped.seq, at);
+                self.sequence = Some(SequenceRun { step: step.clone(), ..started });
             }
             Event::ActionIntended { action, op, attempt, boot, .. } => {
                 if let Some(a) = self.sequence.as_mut().and_then(|s| s.current(action)) {
@@ -159,6 +168,7 @@ impl State {
                 let known = self.sequence.as_mut().map(|s| s.actions.values_mut().flat_map(|a| a.values_mut()));
                 if let Some(a) = known.into_iter().flatten().find(|a| a.op.as_ref() == Some(op)) {
                     a.answer = Some(answer.clone());
+                    a.answered_at = Some(at);
                 }
             }
             Event::GateSeen { action, items, .. } => {
@@ -230,6 +240,9 @@ impl State {
                     first_error: None,
                     stopping: None,
                     recovery: None,
+                    pausing: None,
+                    doomed: None,
+                    violations: Vec::new(),
                     commits: Default::default(),
                     turn_at: at,
                     turn_seq: stamped.seq,
@@ -294,6 +307,10 @@ impl State {
                     s.seen = seen;
                 } else if let Some(r) = run.recovery.as_mut().filter(|r| &r.op == op) {
                     r.seen = seen;
+                }
+                let known = self.sequence.as_mut().map(|s| s.actions.values_mut().flat_map(|a| a.values_mut()));
+                if let Some(a) = known.into_iter().flatten().find(|a| a.op.as_ref() == Some(op)) {
+                    a.seen = Some(Seen { at, value: verdict.clone() });
                 }
             }
             Event::StepEnded { step, ok, message } => {
@@ -364,7 +381,21 @@ impl State {
                     unit.progress.stalled = (!quiet.is_empty()).then(|| Seen { at, value: quiet.clone() });
                 }
             }
-            Event::PauseRequested { op } | Event::StopIntended { op } => {
+            Event::RunDoomed { why } => {
+                if let Some(run) = &mut self.run {
+                    run.first_error.get_or_insert(Seen { at, value: why.clone() });
+                    run.doomed = Some(Seen { at, value: why.clone() });
+                }
+            }
+            Event::GateViolated { node, gates } => {
+                if let Some(run) = &mut self.run {
+                    run.violations.push(Violation { at, node: node.clone(), gates: gates.clone() });
+                }
+            }
+            Event::PauseRequested { op, .. } | Event::StopIntended { op } => {
+                if let (Some(run), Event::PauseRequested { reason, .. }) = (&mut self.run, &stamped.event) {
+                    run.pausing = Some(reason.clone());
+                }
                 if let Some(run) = &mut self.run {
                     run.stopping = Some(op.clone());
                 }

@@ -1,7 +1,10 @@
 //! What a person can ask for, and why it may be refused. The screen greys a key with the reason that this gives.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::baseline::unexplained_on;
 use super::connection::{Connection, Trouble};
@@ -9,6 +12,7 @@ use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, Ve
 use super::judge::is_stale;
 use super::name::NodeName;
 use super::plan::{FixBy, Moment, Scope, Severity, StepKind};
+use super::revision::revised;
 use super::run::{PauseReason, Phase};
 use super::sequence::Wish;
 use super::state::{CommitState, State};
@@ -59,6 +63,10 @@ pub enum Command {
     Resume,
     /// Finish the node in work, then end the run.
     Stop,
+    /// Give the paused run a plan with these settings: another driver for the nodes that are not done.
+    Revise {
+        settings: BTreeMap<String, Json>,
+    },
     /// Read again what an irreversible step must prove.
     Prove {
         step: String,
@@ -282,6 +290,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             Phase::Stopping => refuse("it is stopping already"),
             p => refuse(format!("nothing to stop: the run is {}", p.word())),
         },
+        Command::Revise { settings } => revised(state, settings).map(|_| ()),
         Command::Prove { step } => commit_open(state, step).and_then(|()| {
             if state.proofs.get(step).is_some_and(|p| p.asked_at.is_some()) {
                 return refuse("the proof is being read");

@@ -10,7 +10,7 @@ use super::baseline::{Change, Comparison};
 use super::connection::Connection;
 use super::name::{NodeName, OpId};
 use super::progress::{Measure, Quiet};
-use super::run::{Phase, RunVerdict, UnitState};
+use super::run::{PauseReason, Phase, RunVerdict, UnitState};
 use super::sequence::{Halt, Wish};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, OpVerdict, StorageView};
 
@@ -187,6 +187,9 @@ pub enum Event {
     EngineStarted(EngineInfo),
     #[serde(rename = "plan.sealed")]
     PlanSealed(Sealed),
+    /// A paused run goes on by another plan: the sealed one with these settings as well.
+    #[serde(rename = "plan.revised")]
+    PlanRevised { revision: u32, plan_sha256: String, settings: BTreeMap<String, Json> },
     #[serde(rename = "node.connection")]
     ConnectionChanged { node: NodeName, connection: Connection },
 
@@ -214,7 +217,13 @@ pub enum Event {
     FixEnded { op: OpId, took_ms: u64, answer: Answer },
 
     #[serde(rename = "sequence.start")]
-    SequenceStarted { sequence: String, nodes: Vec<NodeName> },
+    SequenceStarted {
+        sequence: String,
+        nodes: Vec<NodeName>,
+        /// The step of the run that it is, where it moves the nodes of one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<String>,
+    },
     /// Something is about to be done to a node; `boot` is its last start, where it will be restarted.
     #[serde(rename = "action.intent")]
     ActionIntended { node: NodeName, action: String, op: OpId, attempt: u32, boot: Option<Timestamp> },
@@ -286,7 +295,13 @@ pub enum Event {
     ChangesAccepted { node: NodeName, changes: Vec<Change>, reason: String },
 
     #[serde(rename = "pause.request")]
-    PauseRequested { op: OpId },
+    PauseRequested { op: OpId, reason: PauseReason },
+    /// Something that ends a run by itself was seen: it ends as failed at the next safe point.
+    #[serde(rename = "run.doomed")]
+    RunDoomed { why: String },
+    /// The driver has begun a node although these gates were closed.
+    #[serde(rename = "gate.violated")]
+    GateViolated { node: NodeName, gates: Vec<ProofItem> },
     #[serde(rename = "stop.intent")]
     StopIntended { op: OpId },
     #[serde(rename = "driver.stop")]
@@ -359,6 +374,7 @@ impl Event {
             | ProofTaken { .. } => Durability::Batch,
             EngineStarted(_)
             | PlanSealed(_)
+            | PlanRevised { .. }
             | Waived(_)
             | Attested(_)
             | ChangesAccepted { .. }
@@ -381,6 +397,8 @@ impl Event {
             | StepConfirmed { .. }
             | StepEnded { .. }
             | PauseRequested { .. }
+            | RunDoomed { .. }
+            | GateViolated { .. }
             | StopIntended { .. }
             | DriverStopAnswered { .. }
             | RecoveryIntended { .. }
@@ -404,7 +422,7 @@ impl Event {
             }
             UnitProgressed { node, .. } | UnitStalled { node, .. } => Some(node),
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
-            RecoveryIntended { node, .. } => Some(node),
+            RecoveryIntended { node, .. } | GateViolated { node, .. } => Some(node),
             StepDone { node, .. } => Some(node),
             ActionIntended { node, .. } | GateSeen { node, .. } | ActionEnded { node, .. } => Some(node),
             FactsAsked { key, .. } | FactsRead { key, .. } => key.node.as_ref(),
@@ -426,7 +444,7 @@ impl Event {
             | StepStarted { op, .. }
             | StepAnswered { op, .. }
             | OpSeen { op, .. }
-            | PauseRequested { op }
+            | PauseRequested { op, .. }
             | StopIntended { op }
             | DriverStopAnswered { op, .. }
             | RecoveryIntended { op, .. }

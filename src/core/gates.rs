@@ -31,7 +31,21 @@ pub fn enforced(state: &State) -> bool {
 pub fn evaluate(state: &State) -> Vec<Gate> {
     let mut all = vec![foreign(state), quorum(state), storage(state), previous(state)];
     all.extend(super::baseline::gate(state));
+    all.extend(regardless(state));
     all
+}
+
+/// Id of what stays on the screen once the driver went on although a gate was closed.
+pub const REGARDLESS: &str = "regardless";
+
+fn regardless(state: &State) -> Option<Gate> {
+    let v = state.run.as_ref()?.violations.last()?;
+    let said = |i: &super::event::ProofItem| {
+        format!("{} ({})", i.title.to_lowercase(), i.why.as_deref().unwrap_or("closed"))
+    };
+    let gates: Vec<String> = v.gates.iter().map(said).collect();
+    let why = format!("{} was begun while a gate was closed: {}", v.node, gates.join(", "));
+    Some(Gate { id: REGARDLESS, title: "Went on", open: false, known: true, why, since: Some(v.at) })
 }
 
 fn foreign(state: &State) -> Gate {

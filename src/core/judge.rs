@@ -9,7 +9,7 @@ use super::baseline::{Change, missing, unexplained_on};
 use super::event::{Answer, Outcome, ProofItem, ReadKey, Verdict, VerdictKey};
 use super::expr::{Compiled, NoValue, Scope};
 use super::name::NodeName;
-use super::plan::{Check, Expr, Place, Plan, Proof, Scope as CheckScope, Severity};
+use super::plan::{Check, Expr, Place, Plan, Probe, Proof, Scope as CheckScope, Severity};
 use super::sequence::ActionKind;
 use super::state::State;
 
@@ -30,11 +30,13 @@ impl Judge {
         let steps =
             plan.steps.iter().flat_map(|s| s.proof.iter().map(|p| &p.pass).chain(s.probe.iter().map(|p| &p.done)));
         let actions = plan.sequences.iter().flat_map(|s| &s.actions).flat_map(|a| match &a.kind {
-            ActionKind::Gate { conditions } => {
-                conditions.iter().flat_map(|c| std::iter::once(&c.pass).chain(&c.observed)).collect()
-            }
-            ActionKind::Do { probe, .. } => std::iter::once(&probe.done).chain(&probe.failed).collect(),
-            ActionKind::Restart { .. } => Vec::new(),
+            ActionKind::Gate { conditions, halts } => conditions
+                .iter()
+                .chain(halts)
+                .flat_map(|c| std::iter::once(&c.pass).chain(&c.observed))
+                .collect::<Vec<_>>(),
+            ActionKind::Do { probe, .. } | ActionKind::Detached { probe, .. } => of_probe(probe).collect(),
+            ActionKind::Restart { probe, .. } => probe.iter().flat_map(of_probe).collect(),
         });
         let changes = plan
             .baseline
@@ -174,6 +176,23 @@ impl Judge {
         judged.collect()
     }
 
+    /// What makes a gate fail for good, by what was just seen: none where that cannot be told.
+    pub fn halts(
+        &self,
+        state: &State,
+        halts: &[Proof],
+        node: &NodeName,
+        seen: &BTreeMap<ReadKey, Answer>,
+    ) -> Option<String> {
+        halts.iter().find_map(|h| {
+            let scope = self.seen_scope(state, &h.facts, node, seen).ok()?;
+            let holds = self.holds(&h.pass, &scope) == Ok(true);
+            let said =
+                || h.observed.as_ref().and_then(|e| self.text(e, &scope)).unwrap_or_else(|| h.title.clone());
+            holds.then(said)
+        })
+    }
+
     /// Whether an expression over one fact group holds for a node, by what was just seen.
     ///
     /// # Errors
@@ -302,6 +321,10 @@ impl Judge {
         }
         Ok(out)
     }
+}
+
+fn of_probe(probe: &Probe) -> impl Iterator<Item = &Expr> {
+    std::iter::once(&probe.done).chain(&probe.failed)
 }
 
 /// What a person confirmed, as it is shown.

@@ -38,6 +38,14 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let what = if s.rehearsal { "plan of a rehearsal" } else { "plan" };
             format!("{what} sealed: {}, {} nodes, {}", s.runbook, s.nodes.len(), short(&s.plan_sha256))
         }),
+        Event::PlanRevised { revision, plan_sha256, settings } => {
+            let text = format!(
+                "plan {revision}: {}, {}",
+                plan.with(settings).differs_from(plan).join("; "),
+                short(plan_sha256)
+            );
+            one(None, "run", Level::Warning, who(&text))
+        }
         Event::ConnectionChanged { node, connection } => match connection {
             Connection::Ready(h) => one(
                 Some(node),
@@ -90,7 +98,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let note = if a.note.is_empty() { String::new() } else { format!(": {}", a.note) };
             one(a.key.node.as_ref(), "check", Level::Info, who(&format!("{title}: confirmed{note}")))
         }
-        Event::SequenceStarted { sequence, nodes } => {
+        Event::SequenceStarted { sequence, nodes, .. } => {
             let title = plan.sequence(sequence).map_or(&**sequence, |s| &s.title);
             let names: Vec<&str> = nodes.iter().map(|n| n.as_str()).collect();
             one(None, "rolling", Level::Info, who(&format!("{title}: {}", names.join(", "))))
@@ -271,6 +279,17 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::ChangesAccepted { node, changes, reason } => {
             let said = format!("{} accepted: {reason}", plural(changes.len(), "change"));
             one(Some(node), "baseline", Level::Warning, who(&said))
+        }
+        Event::RunDoomed { why } => {
+            one(None, "run", Level::Error, format!("the run ends at the next safe point: {why}"))
+        }
+        Event::GateViolated { node, gates } => {
+            let closed: Vec<String> = gates
+                .iter()
+                .map(|i| format!("{} ({})", i.title.to_lowercase(), i.why.as_deref().unwrap_or("closed")))
+                .collect();
+            let text = format!("{} began it while a gate was closed: {}", plan.driver.name, closed.join(", "));
+            one(Some(node), "gate", Level::Error, text)
         }
         Event::PauseRequested { .. } => one(None, "run", Level::Info, who("pause asked for")),
         Event::StopIntended { .. } => one(None, "run", Level::Warning, who("stop asked for")),

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Answer, ProofItem};
 use super::name::{NodeName, OpId};
-use super::plan::{Place, Probe, Proof, ScriptId};
+use super::plan::{Place, Probe, Proof, ScriptId, Stage};
 use super::run::PauseReason;
 use super::state::{Seen, StepEnd};
+use super::view::OpVerdict;
 
 /// What a runbook does to each node in turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,8 +35,14 @@ pub struct Action {
     pub id: String,
     pub title: String,
     pub kind: ActionKind,
+    /// Where the node is on the track meanwhile, where a run moves its nodes by this sequence.
+    #[serde(default)]
+    pub stage: Option<Stage>,
     /// What a person has to do meanwhile, where it needs one.
     pub person: Option<String>,
+    /// What a person should know of a node that is left half way after this was begun.
+    #[serde(default)]
+    pub leaves: Option<String>,
     /// The action that this one takes back: it is done even when the sequence is left half way, where that one was done by us.
     pub undoes: Option<String>,
     /// Where a person who tries again begins, where that is not this action.
@@ -49,12 +56,24 @@ pub struct Action {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionKind {
-    /// Waits until every condition holds, twice, half a minute apart (run-safety-model 9.1).
-    Gate { conditions: Vec<Proof> },
+    /// Waits until every condition holds, twice, half a minute apart (run-safety-model 9.1). Where one of `halts` holds it has failed,
+    /// and a person decides.
+    Gate {
+        conditions: Vec<Proof>,
+        #[serde(default)]
+        halts: Vec<Proof>,
+    },
     /// Runs a script unless its probe says that it is done, then waits until the probe says so.
     Do { script: ScriptId, on: Place, probe: Probe },
-    /// Restarts the node and waits until it has started anew.
-    Restart { script: ScriptId },
+    /// Starts a script on the node under the claim and exit protocol, unless its probe says that it is done, and follows it until it
+    /// ends with one of these codes (run-safety-model 6). What the others mean: by their text, `0xC1900210`.
+    Detached { script: ScriptId, probe: Probe, success: Vec<u64>, codes: BTreeMap<String, String> },
+    /// Restarts the node and waits until it has started anew. Where a probe says that there is nothing to restart for, it does not.
+    Restart {
+        script: ScriptId,
+        #[serde(default)]
+        probe: Option<Probe>,
+    },
 }
 
 /// A sequence that was started.
@@ -63,6 +82,8 @@ pub struct SequenceRun {
     pub id: String,
     /// The nodes it is for, in their order.
     pub nodes: Vec<NodeName>,
+    /// The step of the run that it is, where it moves the nodes of one.
+    pub step: Option<String>,
     /// Number of the event that started it.
     pub seq: u64,
     pub started_at: Timestamp,
@@ -95,6 +116,9 @@ pub enum Wish {
 pub struct Halt {
     pub reason: PauseReason,
     pub why: String,
+    /// It is proved that what was begun did not succeed: not only that it takes long.
+    #[serde(default)]
+    pub failed: bool,
 }
 
 /// One action on one node, as far as it is known.
@@ -108,6 +132,9 @@ pub struct ActionRun {
     pub boot: Option<Timestamp>,
     pub intended_at: Option<Timestamp>,
     pub answer: Option<Answer>,
+    pub answered_at: Option<Timestamp>,
+    /// What the files of a detached operation say.
+    pub seen: Option<Seen<OpVerdict>>,
     /// Conditions as they were judged last, and since when all of them hold.
     pub gate: Vec<ProofItem>,
     pub gate_at: Option<Timestamp>,
@@ -121,6 +148,7 @@ impl SequenceRun {
         Self {
             id: id.to_owned(),
             nodes: nodes.to_vec(),
+            step: None,
             seq,
             started_at: at,
             by: by.to_owned(),
@@ -179,9 +207,16 @@ impl SequenceRun {
     /// The action it is at is tried again.
     pub(super) fn again(&mut self, sequence: &Sequence, at: Timestamp) {
         let resend = self.paused.as_ref().is_some_and(|h| h.value.reason == PauseReason::Recovered);
+        let failed = self.paused.as_ref().is_some_and(|h| h.value.failed);
         (self.paused, self.since) = (None, at);
         let Some(action) = sequence.actions.get(self.action) else { return };
         if let Some(known) = self.current(&action.id) {
+            if matches!(action.kind, ActionKind::Detached { .. }) && !failed && known.op.is_some() {
+                // It may still run: it is looked for, by its own name, and never started beside itself.
+                let (op, boot, attempt) = (known.op.take(), known.boot, known.attempt);
+                *known = ActionRun { attempt, op, boot, intended_at: Some(at), ..ActionRun::default() };
+                return;
+            }
             // What was found before the first attempt still tells whether it happened.
             *known = ActionRun { attempt: known.attempt, boot: known.boot, resend, ..ActionRun::default() };
         }
@@ -189,7 +224,8 @@ impl SequenceRun {
 
     /// A person says that it goes on: the action is tried again, or the one where a new attempt begins.
     pub(super) fn go_on(&mut self, sequence: &Sequence, at: Timestamp) {
-        let decided = self.paused.as_ref().is_some_and(|h| h.value.reason == PauseReason::NeedsDecision);
+        let decided =
+            self.paused.as_ref().is_some_and(|h| h.value.failed || h.value.reason == PauseReason::NeedsDecision);
         self.asked = None;
         let back = sequence.actions.get(self.action).and_then(|a| a.retry_from.as_ref()).filter(|_| decided);
         let Some(first) = back.and_then(|id| sequence.actions.iter().position(|a| a.id == *id)) else {

@@ -13,7 +13,7 @@ use super::name::{NodeName, OpId};
 use super::plan::{Plan, Scope, Severity, Stage, Step};
 use super::progress::Progress;
 use super::recovery::Recovery;
-use super::run::{Phase, RunVerdict, UnitState};
+use super::run::{PauseReason, Phase, RunVerdict, UnitState};
 use super::sequence::{Sequence, SequenceRun};
 pub use super::step::{Part, StepEnd, StepState};
 use super::view::{ClusterNode, DriverReport, DriverView, HostView, StorageView};
@@ -36,6 +36,8 @@ pub struct State {
     pub at: Option<Timestamp>,
     pub engine: Option<EngineInfo>,
     pub plan_sha256: Option<String>,
+    /// Of the plan: 1 as it was sealed, one more with every revision.
+    pub revision: u32,
     pub phase: Phase,
     pub phase_since: Option<Timestamp>,
     /// Why the phase is what it is, one sentence.
@@ -154,6 +156,12 @@ pub struct Run {
     pub stopping: Option<OpId>,
     /// The last time a run that its driver left was cleared by force.
     pub recovery: Option<Recovery>,
+    /// Why it pauses at the next safe point, while it does.
+    pub pausing: Option<PauseReason>,
+    /// What ends it as failed at the next safe point.
+    pub doomed: Option<Seen<String>>,
+    /// Nodes that the driver began although a gate was closed.
+    pub violations: Vec<Violation>,
     pub commits: BTreeMap<String, CommitState>,
     /// When the turn of the step under way came, and the number of that event: what was read before says nothing about it.
     pub turn_at: Timestamp,
@@ -162,6 +170,14 @@ pub struct Run {
     pub ending: Option<Ending>,
     pub ended_at: Option<Timestamp>,
     pub message: String,
+}
+
+/// The driver went on although gates were closed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Violation {
+    pub at: Timestamp,
+    pub node: NodeName,
+    pub gates: Vec<ProofItem>,
 }
 
 /// How a run ends.
@@ -244,6 +260,7 @@ impl State {
             at: None,
             engine: None,
             plan_sha256: None,
+            revision: 1,
             phase: Phase::Draft,
             phase_since: None,
             phase_why: String::new(),
@@ -280,6 +297,11 @@ impl State {
     pub fn open_sequence(&self) -> Option<(&SequenceRun, &Sequence)> {
         let run = self.sequence.as_ref().filter(|s| s.is_open())?;
         Some((run, self.plan.sequence(&run.id)?))
+    }
+
+    /// The same where it is one before the run: it has the room of a run on the screen.
+    pub fn sequence_before_run(&self) -> Option<(&SequenceRun, &Sequence)> {
+        self.open_sequence().filter(|(run, _)| run.step.is_none())
     }
 
     /// Scripts that wait for a person: the machine, and what there is to do.

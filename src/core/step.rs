@@ -45,6 +45,8 @@ pub enum StepKind {
     Do,
     /// Hand the nodes to the driver and follow it until every node is proved.
     Delegate,
+    /// Move the nodes ourselves, one after the other, by a sequence.
+    Sequence,
     /// Judge every `after` check.
     Verify,
     /// Something that a person does outside, and confirms.
@@ -56,7 +58,7 @@ pub enum StepKind {
 impl StepKind {
     /// Moves the nodes, by whomever.
     pub fn moves_nodes(self) -> bool {
-        self == StepKind::Delegate
+        matches!(self, StepKind::Delegate | StepKind::Sequence)
     }
 
     /// It waits for a person.
@@ -74,6 +76,12 @@ pub struct Step {
     /// It exists only while these settings have these values.
     #[serde(default)]
     pub only: BTreeMap<String, Json>,
+    /// What it does to each node, where it moves them by a sequence.
+    #[serde(default)]
+    pub sequence: Option<String>,
+    /// Settings that must not be empty for it.
+    #[serde(default)]
+    pub needs: Vec<String>,
     pub class: Class,
     pub on: Place,
     pub script: Option<ScriptId>,

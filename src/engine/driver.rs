@@ -142,7 +142,9 @@ struct Engine {
     actor: String,
     read_only: bool,
     check_first: bool,
-    _folder: Option<RunFolder>,
+    /// The plan as it was sealed: viewers fold the revisions themselves.
+    sealed: Arc<Plan>,
+    folder: Option<RunFolder>,
 }
 
 impl Engine {
@@ -151,6 +153,7 @@ impl Engine {
         for event in &setup.history {
             state.apply(event);
         }
+        executor.revise(state.plan.clone());
         Self {
             decider: Decider::new(state.clone(), &setup.run_id),
             told: state,
@@ -169,7 +172,8 @@ impl Engine {
             actor: setup.actor,
             read_only: setup.read_only,
             check_first: setup.check_first,
-            _folder: setup.folder,
+            sealed: setup.plan,
+            folder: setup.folder,
         }
     }
 
@@ -224,6 +228,9 @@ impl Engine {
                 self.line(line);
             }
             self.told.apply(&event);
+            if matches!(event.event, Event::PlanRevised { .. }) {
+                self.revised();
+            }
             self.viewers.tell(&FromEngine::Event(Box::new(event.clone())));
             self.history.push(event);
         }
@@ -238,6 +245,17 @@ impl Engine {
                 self.held.push_back((wait_for, effect));
             }
         }
+    }
+
+    /// From now on by another plan. Its text lies beside the sealed one, for people: the journal alone tells what it is.
+    fn revised(&mut self) {
+        let plan = self.told.plan.clone();
+        if let Some(folder) = &self.folder
+            && let Err(e) = folder.keep_revision(self.told.revision, &plan)
+        {
+            tracing::error!("the revised plan could not be written: {e}");
+        }
+        self.executor.revise(plan);
     }
 
     /// The journal is safe further than before: what waited for it may happen.
@@ -334,7 +352,7 @@ impl Engine {
             role: if self.read_only { Role::Observer } else { Role::Controller },
             clock: self.clock.clocking(),
             imitated: self.info.imitated,
-            plan: Box::new((*self.told.plan).clone()),
+            plan: Box::new((*self.sealed).clone()),
             replay: None,
         };
         let logs = [Which::All, Which::Run]

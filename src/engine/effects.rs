@@ -34,7 +34,8 @@ const MOST_ASKED: usize = 5;
 pub struct Executor(Arc<Inner>);
 
 struct Inner {
-    plan: Arc<Plan>,
+    /// Another one after every revision.
+    plan: Mutex<Arc<Plan>>,
     hosts: BTreeMap<NodeName, Arc<dyn Host>>,
     vault: Vault,
     clock: Clock,
@@ -60,7 +61,7 @@ impl Executor {
         lines: mpsc::Sender<LogLine>,
         raw: Option<PathBuf>,
     ) -> Self {
-        let followers = Mutex::default();
+        let (plan, followers) = (Mutex::new(plan), Mutex::default());
         Self(Arc::new(Inner { plan, hosts, vault, clock, run_id, epoch, observations, lines, raw, followers }))
     }
 
@@ -90,6 +91,11 @@ impl Executor {
         }
     }
 
+    /// From now on by this plan.
+    pub fn revise(&self, plan: Arc<Plan>) {
+        *self.0.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+    }
+
     /// Takes every secret out of a line.
     pub fn redact(&self, line: &mut LogLine) {
         line.text = self.0.vault.redact(&line.text);
@@ -108,6 +114,10 @@ impl Executor {
 }
 
 impl Inner {
+    fn plan(&self) -> Arc<Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     async fn run(&self, effect: Effect) -> Option<Observation> {
         Some(match effect {
             Effect::Connect { node } => {
@@ -122,17 +132,15 @@ impl Inner {
             }
             Effect::Run { op, node, script, more, slow } => {
                 let mut request = self.request(&script, &node, slow);
-                if let Some(Json::Object(args)) = request.as_mut().map(|r| &mut r.args) {
-                    // Only what the script asks for.
-                    args.iter_mut()
-                        .for_each(|(name, value)| more.get(name).into_iter().for_each(|m| *value = m.clone()));
+                if let Some(request) = &mut request {
+                    complete(&mut request.args, &more);
                 }
                 let of = Some(Waiting::Operation(op.clone()));
                 let (took_ms, answer) = self.ask(&node, request, op.as_str(), of).await;
                 Observation::Ran { op, took_ms, answer }
             }
-            Effect::Detach { op, node, script } => {
-                let request = self.detach(&op, &node, &script);
+            Effect::Detach { op, node, script, more, system } => {
+                let request = self.detach(&op, &node, &script, &more, system);
                 let (took_ms, answer) = self.ask(&node, request, op.as_str(), None).await;
                 Observation::Detached { op, took_ms, answer }
             }
@@ -205,23 +213,36 @@ impl Inner {
     }
 
     fn request(&self, script: &str, node: &NodeName, slow: bool) -> Option<Request> {
-        let s = self.plan.scripts.get(script)?;
-        let mut args = self.plan.arguments(script, node);
+        let plan = self.plan();
+        let s = plan.scripts.get(script)?;
+        let mut args = plan.arguments(script, node);
         self.vault.fill(&mut args);
         let timeout = Duration::from_secs(s.timeout);
         Some(Request { name: script.to_owned(), script: s.text.clone(), args, timeout, slow })
     }
 
-    fn detach(&self, op: &crate::core::name::OpId, node: &NodeName, script: &str) -> Option<Request> {
-        let s = self.plan.scripts.get(script)?;
+    fn detach(
+        &self,
+        op: &crate::core::name::OpId,
+        node: &NodeName,
+        script: &str,
+        more: &BTreeMap<String, Json>,
+        system: bool,
+    ) -> Option<Request> {
+        let plan = self.plan();
+        let s = plan.scripts.get(script)?;
         // The arguments lie in a file on the node: a secret never goes among them.
-        let mut args = self.plan.arguments(script, node);
+        let mut args = plan.arguments(script, node);
         if let Json::Object(o) = &mut args {
             o.retain(|_, v| v.get(SECRET_MARK).is_none());
         }
-        let user = self.plan.settings.get("task_account").and_then(Json::as_str).unwrap_or_default();
+        complete(&mut args, more);
+        let account = plan.settings.get("task_account").and_then(Json::as_str);
+        let user = account.filter(|_| !system).unwrap_or_default();
         let mut password = serde_json::json!({ "password": { SECRET_MARK: "task_password" } });
-        self.vault.fill(&mut password);
+        if !user.is_empty() {
+            self.vault.fill(&mut password);
+        }
         let password = password["password"].as_str();
         Some(detached::start(&self.run_id, op.as_str(), self.epoch, &s.text, args, user, password))
     }
@@ -283,6 +304,16 @@ impl Inner {
         let line =
             LogLine { at: self.clock.now(), node: Some(node.clone()), source: source.to_owned(), level, text };
         let _ = self.lines.send(line).await;
+    }
+}
+
+/// Arguments that the plan does not know, where the script asks for them.
+fn complete(args: &mut Json, more: &BTreeMap<String, Json>) {
+    let Json::Object(args) = args else { return };
+    for (name, value) in args.iter_mut() {
+        if let Some(known) = more.get(name) {
+            *value = known.clone();
+        }
     }
 }
 

@@ -132,6 +132,7 @@ actions! {
     Pause "pause" "pause" "Finish the node in work, then pause" Run [Global] ["p"] T2
     Resume "resume" "resume" "Go on with a paused run" Run [Global] ["u"] T2
     Stop "stop" "stop" "Finish the node in work, then end the run" Run [Global] ["S"] T2
+    Revise "revise" "other driver" "Let another driver move the nodes that are left, after a question" Run [Global] ["D"] T2
     Commit "commit" "commit" "Open the next step that waits for you" Run [Global] ["m"] T3
     Defer "defer" "leave for later" "End the run without the steps that cannot be undone" Run [Global] ["d"] T2
     Recover "recover" "clear the run" "Clear a run that its driver left, after its proof, typed" Run [Global] ["X"] T3

@@ -68,12 +68,24 @@ impl RunFolder {
     /// # Errors
     /// It could not be written.
     pub fn seal(&self, plan: &Plan) -> io::Result<String> {
+        self.write("plan.json", plan)
+    }
+
+    /// Writes a revision of the plan beside it: `plan-2.json`. Gives its SHA-256, hex.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn keep_revision(&self, revision: u32, plan: &Plan) -> io::Result<String> {
+        self.write(&format!("plan-{revision}.json"), plan)
+    }
+
+    fn write(&self, name: &str, plan: &Plan) -> io::Result<String> {
         let text = serde_json::to_vec_pretty(plan)?;
-        let temporary = self.path.join("plan.json.tmp");
+        let temporary = self.path.join(format!("{name}.tmp"));
         let mut file = File::create(&temporary)?;
         file.write_all(&text)?;
         file.sync_all()?;
-        std::fs::rename(&temporary, self.path.join("plan.json"))?;
+        std::fs::rename(&temporary, self.path.join(name))?;
         sync_folder(&self.path)?;
         Ok(sha256(&text))
     }

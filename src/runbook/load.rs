@@ -152,7 +152,7 @@ impl Loader<'_> {
                 let help = suggest(word.get_ref(), checks.iter().map(|c| c.id.as_str()));
                 self.say(&at, word, format!("there is no check `{}`", word.get_ref()), Some(help));
             }
-            let Some(step) = self.step(&at, &known, t) else { continue };
+            let Some(step) = self.step(&at, &known, &sequences, t) else { continue };
             if let Some(word) = t.undoes.as_ref().filter(|w| !steps.iter().any(|s| &s.id == w.get_ref())) {
                 let names = steps.iter().map(|s| s.id.as_str());
                 let help = suggest(word.get_ref(), names);
@@ -416,7 +416,7 @@ impl Loader<'_> {
         })
     }
 
-    fn step(&mut self, at: &At, known: &Known, t: &StepTable) -> Option<Step> {
+    fn step(&mut self, at: &At, known: &Known, sequences: &[Sequence], t: &StepTable) -> Option<Step> {
         let mut lacks = |what: &str| self.say(at, &t.id, format!("the step lacks {what}"), None);
         if t.budget == 0 || t.expected == 0 {
             lacks("a time: `expected` and `budget` in seconds");
@@ -432,6 +432,9 @@ impl Loader<'_> {
             StepKind::Delegate if t.script.is_none() || t.class != Class::Once => {
                 lacks("`script` and `class = \"once\"`: it hands the nodes over");
             }
+            StepKind::Sequence if t.sequence.is_none() || t.script.is_some() || t.class != Class::Once => {
+                lacks("`sequence` and `class = \"once\"`, without a script: it moves the nodes by a sequence");
+            }
             StepKind::Commit if t.script.is_none() || t.class != Class::Irreversible || t.tier != Tier::T3 => {
                 lacks("`script`, `class = \"irreversible\"` and `tier = \"t3\"`: it cannot be undone");
             }
@@ -444,6 +447,10 @@ impl Loader<'_> {
             StepKind::Commit if t.proof.is_empty() => lacks("its `proof`: what must hold right before it"),
             StepKind::Verify if t.class != Class::Read => lacks("`class = \"read\"`: it only looks"),
             _ => {}
+        }
+        if let Some(word) = t.sequence.as_ref().filter(|w| !sequences.iter().any(|s| s.id == *w.get_ref())) {
+            let help = suggest(word.get_ref(), sequences.iter().map(|s| s.id.as_str()).collect::<Vec<_>>());
+            self.say(at, word, format!("there is no sequence `{}`", word.get_ref()), Some(help));
         }
         if t.always && t.kind != StepKind::Do {
             self.say(at, &t.id, "only a step of kind `do` can be `always` done".into(), None);
@@ -460,6 +467,8 @@ impl Loader<'_> {
             title: t.title.clone(),
             kind: t.kind,
             only,
+            sequence: t.sequence.as_ref().map(|w| w.get_ref().clone()),
+            needs: t.needs.iter().map(|w| w.get_ref().clone()).collect(),
             class: t.class,
             on: t.on,
             script,
@@ -478,9 +487,10 @@ impl Loader<'_> {
         })
     }
 
-    /// The settings that a step exists with: each is one of the runbook's.
+    /// The settings that a step exists with: each is one of the runbook's, as are those that it needs.
     fn only(&mut self, at: &At, t: &StepTable) -> BTreeMap<String, Json> {
-        for word in t.only.keys().filter(|w| !self.settings.contains(w.get_ref())) {
+        let named = t.only.keys().chain(&t.needs);
+        for word in named.filter(|w| !self.settings.contains(w.get_ref())).collect::<Vec<_>>() {
             let help = suggest(word.get_ref(), self.settings.iter().map(String::as_str).collect::<Vec<_>>());
             self.wrong.push(
                 Diagnostic::new(&at.source, word.span(), format!("there is no setting `{}`", word.get_ref()))

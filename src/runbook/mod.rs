@@ -114,8 +114,26 @@ impl Runbook {
             stages,
             learned: BTreeMap::new(),
         };
-        Ok(plan.with(&BTreeMap::new()))
+        let plan = plan.with(&BTreeMap::new());
+        if !plan.steps.iter().any(|s| s.kind.moves_nodes())
+            && let Some(out) = plan.left_out.iter().find(|l| l.step.kind.moves_nodes())
+        {
+            let known = |(name, _): (&String, &Json)| {
+                let values = plan.left_out.iter().filter_map(|l| l.step.only.get(name));
+                format!("{name} is {}: it may be {}", settings_text(plan.settings.get(name)), joined(values))
+            };
+            return Err(out.step.only.iter().map(known).collect::<Vec<_>>().join("; "));
+        }
+        Ok(plan)
     }
+}
+
+fn settings_text(value: Option<&Json>) -> String {
+    value.map_or_else(|| "absent".to_owned(), Json::to_string)
+}
+
+fn joined<'a>(values: impl Iterator<Item = &'a Json>) -> String {
+    values.map(Json::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 /// Where runbooks are looked for: the built-in files, and over them a user's folder. A file there replaces the built-in one

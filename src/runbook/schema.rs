@@ -248,7 +248,17 @@ pub struct ActionTable {
     pub probe: Option<ProbeTable>,
     #[serde(default)]
     pub condition: Vec<ProofTable>,
+    /// Of a gate: what makes it fail for good.
+    #[serde(default)]
+    pub halt: Vec<HaltTable>,
+    /// Of a detached action: the codes it ends well with, and what others mean.
+    #[serde(default)]
+    pub success: Vec<u64>,
+    #[serde(default)]
+    pub codes: BTreeMap<Word, String>,
+    pub stage: Option<Stage>,
     pub person: Option<String>,
+    pub leaves: Option<String>,
     pub undoes: Option<Word>,
     pub retry_from: Option<Word>,
     pub expected: u64,
@@ -262,7 +272,18 @@ pub struct ActionTable {
 pub enum ActionKindWord {
     Gate,
     Do,
+    Detached,
     Restart,
+}
+
+/// `[[sequence.action.halt]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HaltTable {
+    pub title: String,
+    pub facts: Vec<Word>,
+    pub when: Word,
+    pub observed: Option<Word>,
 }
 
 /// `[[step]]`.
@@ -275,6 +296,11 @@ pub struct StepTable {
     /// It exists only while these settings have these values.
     #[serde(default)]
     pub only: BTreeMap<Word, Json>,
+    /// What a step of kind `sequence` does to each node.
+    pub sequence: Option<Word>,
+    /// Settings that must not be empty for it.
+    #[serde(default)]
+    pub needs: Vec<Word>,
     pub class: Class,
     pub on: Place,
     pub script: Option<Word>,

@@ -2,9 +2,9 @@
 
 use super::checked::Known;
 use super::load::{At, Loader};
-use super::schema::{ActionKindWord, ActionTable, FixTable, SequenceTable, Word};
+use super::schema::{ActionKindWord, ActionTable, FixTable, HaltTable, SequenceTable, Word};
 use crate::config::diagnose::suggest;
-use crate::core::plan::{Class, Fix, FixBy, Place};
+use crate::core::plan::{Class, Fix, FixBy, Place, Proof};
 use crate::core::sequence::{Action, ActionKind, Sequence};
 
 impl Loader<'_> {
@@ -37,7 +37,9 @@ impl Loader<'_> {
                 id: a.id.get_ref().clone(),
                 title: a.title.clone(),
                 kind,
+                stage: a.stage,
                 person: a.person.clone(),
+                leaves: a.leaves.clone(),
                 undoes: text(&a.undoes),
                 retry_from: text(&a.retry_from),
                 expected: a.expected,
@@ -48,23 +50,51 @@ impl Loader<'_> {
     }
 
     fn action_kind(&mut self, at: &At, known: &Known, t: &ActionTable) -> Option<ActionKind> {
+        let gate = *t.kind.get_ref() == ActionKindWord::Gate;
+        if !gate && !t.halt.is_empty() || *t.kind.get_ref() != ActionKindWord::Detached && !t.codes.is_empty() {
+            let help = "`halt` stands in a gate, `codes` in a detached action";
+            self.say(at, &t.kind, "the action has what another kind has".into(), Some(help.into()));
+        }
+        for word in t.codes.keys() {
+            let digits = word.get_ref().strip_prefix("0x").unwrap_or("");
+            if u32::from_str_radix(digits, 16).is_err() {
+                let help = "write it as Windows shows it: \"0xC1900208\"";
+                let message = format!("`{}` is not a code", word.get_ref());
+                self.say(at, word, message, Some(help.into()));
+            }
+        }
         match (t.kind.get_ref(), &t.script, &t.probe) {
             (ActionKindWord::Gate, None, None) if !t.condition.is_empty() => {
                 let conditions = t.condition.iter().map(|c| self.proof(at, known, c)).collect();
-                Some(ActionKind::Gate { conditions })
+                let halts = t.halt.iter().map(|h| self.halt(at, known, h)).collect();
+                Some(ActionKind::Gate { conditions, halts })
+            }
+            (ActionKindWord::Detached, Some(script), Some(probe))
+                if t.condition.is_empty() && !t.success.is_empty() && t.on.is_none() =>
+            {
+                let script = self.script(at, script, &t.args, t.timeout)?;
+                let probe = self.probe(at, known, probe);
+                let codes = t.codes.iter().map(|(w, said)| (w.get_ref().clone(), said.clone())).collect();
+                Some(ActionKind::Detached { script, probe, success: t.success.clone(), codes })
             }
             (ActionKindWord::Do, Some(script), Some(probe)) if t.condition.is_empty() => {
                 let script = self.script(at, script, &t.args, t.timeout)?;
                 let probe = self.probe(at, known, probe);
                 Some(ActionKind::Do { script, on: t.on.unwrap_or(Place::EachNode), probe })
             }
-            (ActionKindWord::Restart, Some(script), None) if t.condition.is_empty() => {
-                Some(ActionKind::Restart { script: self.script(at, script, &t.args, t.timeout)? })
+            (ActionKindWord::Restart, Some(script), _) if t.condition.is_empty() => {
+                let script = self.script(at, script, &t.args, t.timeout)?;
+                let probe = t.probe.as_ref().map(|p| self.probe(at, known, p));
+                Some(ActionKind::Restart { script, probe })
             }
             (kind, ..) => {
                 let help = match kind {
                     ActionKindWord::Gate => "a gate has `condition`s, and neither a script nor a probe",
                     ActionKindWord::Do => "it has a `script`, and a `probe` that tells whether it happened",
+                    ActionKindWord::Detached => {
+                        "it has a `script` that runs on the node, a `probe` that tells whether it happened, and the codes of \
+                         `success`"
+                    }
                     ActionKindWord::Restart => {
                         "a restart has a `script`; whether it happened is told by the start time"
                     }
@@ -73,6 +103,12 @@ impl Loader<'_> {
                 None
             }
         }
+    }
+
+    fn halt(&mut self, at: &At, known: &Known, t: &HaltTable) -> Proof {
+        let facts = self.known_facts(at, known, &t.facts);
+        let observed = t.observed.as_ref().map(|o| self.expression(at, &facts, o));
+        Proof { title: t.title.clone(), pass: self.expression(at, &facts, &t.when), observed, facts }
     }
 
     pub(super) fn fix(&mut self, at: &At, sequences: &[Sequence], t: &FixTable) -> Option<Fix> {

@@ -69,6 +69,11 @@ impl Model {
                     return self.prove();
                 }
             }
+            Revise => {
+                if let Some(dialog) = self.state.as_ref().and_then(|s| self::Attest::of_revision(&s.plan)) {
+                    self.open(Overlay::Attest(dialog));
+                }
+            }
             Recover => self.open(Overlay::Commit(self::Commit::new(Grave::Recovery))),
             Outcome => self.open(Overlay::Outcome(Page::default())),
             Report => {
@@ -302,6 +307,7 @@ fn name(command: &Command) -> &'static str {
         Command::Pause => "Pause",
         Command::Resume => "Resume",
         Command::Stop => "Stop",
+        Command::Revise { .. } => "Other driver",
         Command::Prove { .. } => "Proof",
         Command::Commit { .. } => "Commit",
         Command::Confirm { .. } => "Confirm",

@@ -151,7 +151,7 @@ fn rest(model: &Model, state: &State, theme: &Theme, took: Option<i64>) -> Vec<P
 }
 
 fn badge(state: &State, theme: &Theme) -> Row {
-    if let Some((run, _)) = state.open_sequence() {
+    if let Some((run, _)) = state.sequence_before_run() {
         let g = theme.glyphs();
         let (sign, role, word) = match &run.paused {
             Some(halt) => (g.paused, Role::Paused, format!("PAUSED {}", halt.value.reason)),
@@ -215,7 +215,7 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
     if state.run.is_some() {
         return row;
     }
-    if let Some((run, _)) = state.open_sequence() {
+    if let Some((run, _)) = state.sequence_before_run() {
         part(format!("{} of {}", run.node, run.nodes.len()), Role::Strong);
         return row;
     }

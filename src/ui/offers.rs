@@ -32,6 +32,7 @@ impl Model {
                 Some(step) => self.refused_unless_asked(&Command::Prove { step }),
                 None => Some("no step is open".into()),
             },
+            Revise => self.cannot_change().or_else(|| self.cannot_revise()),
             Recover => self.cannot_change().or_else(|| {
                 let left = !self.state.as_ref()?.recovery_conditions(self.now).is_empty();
                 // What is still missing is told in the dialog.
@@ -74,6 +75,17 @@ impl Model {
             }
             _ => None,
         }
+    }
+
+    /// Why no other driver can take over now. What has to be typed for it is the dialog's business.
+    fn cannot_revise(&self) -> Option<String> {
+        let state = self.state.as_ref()?;
+        let Some(other) = state.plan.other_drivers().next() else {
+            return Some("this runbook has no other driver".into());
+        };
+        let typed = other.step.needs.iter().map(|name| (name.clone(), "x".into()));
+        let settings = other.settings.clone().into_iter().chain(typed).collect();
+        allowed(state, &Command::Revise { settings }, self.now).err().map(|r| r.0)
     }
 
     /// Whether nothing can be changed from here at all, and why.
@@ -206,7 +218,7 @@ impl Model {
                 let of_checks = |a: &Action| matches!(a, RetryCheck | Fix | Attest | Waive);
                 let here = for_phase(phase).iter().copied();
                 // What is going on comes first, as long as it does.
-                let open = self.state.as_ref().and_then(|s| s.open_sequence());
+                let open = self.state.as_ref().and_then(|s| s.sequence_before_run());
                 let over_it = open.map(|(run, _)| if run.paused.is_some() { Resume } else { Pause });
                 out.extend(over_it.into_iter().flat_map(|a| [a, Stop]));
                 out.extend((focus == Pane::Nodes && phase.is_preparing()).then_some(RetryNode));
@@ -232,9 +244,10 @@ impl Model {
         out
     }
 
-    /// Few checks have a question: where there is none the key only takes room.
+    /// Few checks have a question, few runs another driver: where there is none the key only takes room.
     fn offers(&self, action: Action) -> bool {
-        !matches!(action, Action::Attest | Action::AcceptChanges) || self.refusal(action).is_none()
+        !matches!(action, Action::Attest | Action::AcceptChanges | Action::Revise)
+            || self.refusal(action).is_none()
     }
 }
 
@@ -246,7 +259,7 @@ fn for_phase(phase: &Phase) -> &'static [Action] {
         Phase::Ready => &[Start, CheckAll, RetryCheck, RetryFailed],
         Phase::Acquiring | Phase::Running | Phase::Recovering => &[Pause, Stop],
         Phase::Pausing | Phase::Stopping => &[Pause, Stop],
-        Phase::Paused(_) => &[Resume, Stop, RetryFailed],
+        Phase::Paused(_) => &[Resume, Stop, Revise, RetryFailed],
         Phase::AwaitingCommit => &[Commit, Defer],
         Phase::Finalising => &[Defer],
         Phase::Succeeded | Phase::SucceededWithIssues | Phase::Failed | Phase::Stopped | Phase::Abandoned => {

@@ -1,7 +1,7 @@
 //! What states look like: sign and role. The word comes from `core`.
 
 use crate::core::event::Outcome;
-use crate::core::gates::Gate;
+use crate::core::gates::{Gate, REGARDLESS};
 use crate::core::run::{Phase, UnitState};
 use crate::core::standing::Standing;
 use crate::core::summary::{Cell, Open};
@@ -91,6 +91,7 @@ pub fn urgent(g: &Glyphs, model: &Model) -> Sign {
 pub fn gate(g: &Glyphs, gate: &Gate, in_work: bool) -> Sign {
     match (gate.open, gate.known) {
         (true, _) => (g.done, Role::Done),
+        (false, _) if gate.id == REGARDLESS => (g.failed, Role::Failed),
         (false, false) => (g.unknown, Role::Waiting),
         (false, _) if in_work => (g.paused, Role::Waiting),
         (false, _) => (g.attention, Role::Attention),

@@ -266,7 +266,7 @@ impl Exchange<'_> {
         let ended = self.machine.perform(script, &request["a"]).unwrap_or_else(|why| Ended {
             said: Vec::new(),
             result: Err(Thrown { id: NO_ANSWER.into(), message: why }),
-            follows: None,
+            stays: None,
         });
         for text in &ended.said {
             self.k += 1;

@@ -42,7 +42,7 @@ fn intended(event: &Event) -> Option<&OpId> {
     use Event::*;
     match event {
         FixIntended { op, .. } | ActionIntended { op, .. } | StepIntended { op, .. } => Some(op),
-        PauseRequested { op } | StopIntended { op } | CommitIntended { op, .. } => Some(op),
+        PauseRequested { op, .. } | StopIntended { op } | CommitIntended { op, .. } => Some(op),
         _ => None,
     }
 }

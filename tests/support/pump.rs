@@ -54,6 +54,12 @@ impl Pump {
         Self::of("azure-local-powershell", world, change, |_| {})
     }
 
+    /// With settings of the runbook that differ from its own.
+    pub fn with_settings(world: Json, settings: &[(&str, Json)], change: impl FnOnce(&mut Json)) -> Self {
+        let given = settings.iter().map(|(k, v)| ((*k).to_owned(), v.clone()));
+        Self::of("azure-local-powershell", world, change, |place| place.settings.extend(given))
+    }
+
     /// The same by another runbook, where something else than its own target and settings is wanted.
     pub fn of(runbook: &str, world: Json, change: impl FnOnce(&mut Json), want: impl FnOnce(&mut Place)) -> Self {
         let runbook = Library::new(None).load(runbook).unwrap_or_else(|e| panic!("{e}"));
@@ -299,12 +305,13 @@ impl Pump {
     }
 
     fn request(&self, effect: &Effect) -> (NodeName, Request) {
+        let plan = &self.decider.state().plan;
         let script = |path: &str, node: &NodeName| {
-            let s = &self.plan.scripts[path];
+            let s = &plan.scripts[path];
             Request {
                 name: path.to_owned(),
                 script: s.text.clone(),
-                args: self.plan.arguments(path, node),
+                args: plan.arguments(path, node),
                 timeout: Duration::from_secs(s.timeout),
                 slow: false,
             }
@@ -324,9 +331,12 @@ impl Pump {
                 (node.clone(), request)
             }
             Effect::Observe { op, node } => (node.clone(), detached::observe(RUN, op.as_str())),
-            Effect::Detach { op, node, script: s } => {
-                let inner = script(s, node);
-                let user = self.plan.settings["task_account"].as_str().unwrap_or_default();
+            Effect::Detach { op, node, script: s, more, system } => {
+                let mut inner = script(s, node);
+                let Json::Object(args) = &mut inner.args else { unreachable!("arguments are an object") };
+                args.iter_mut().for_each(|(name, value)| *value = more.get(name).unwrap_or(value).clone());
+                let account = plan.settings["task_account"].as_str();
+                let user = account.filter(|_| !system).unwrap_or_default();
                 (node.clone(), detached::start(RUN, op.as_str(), 1, &inner.script, inner.args, user, Some("x")))
             }
         }

@@ -85,13 +85,36 @@ impl Decider {
             Command::Resume if self.state.phase.is_preparing() => {
                 self.emit(turn, actor, Event::SequenceResumed, now);
             }
+            Command::Pause if self.moves_directly() => {
+                self.emit(turn, actor, Event::SequenceAsked { wish: Wish::Pause }, now);
+                self.phase(turn, actor, Phase::Pausing, "the node in work is finished first", now);
+            }
+            Command::Stop if self.moves_directly() => {
+                self.end_sequence(turn, actor, now);
+                self.phase(turn, actor, Phase::Stopping, "the node in work is finished first", now);
+            }
+            Command::Resume
+                if self.moves_directly() && self.state.phase != Phase::Paused(PauseReason::ForeignRun) =>
+            {
+                let leaving = self.state.sequence.as_ref().is_some_and(|s| s.leaving);
+                self.emit(turn, actor, Event::Resumed { step: None }, now);
+                self.emit(turn, actor, Event::SequenceResumed, now);
+                let to = if leaving { Phase::Stopping } else { Phase::Running };
+                self.phase(turn, actor, to, "resumed", now);
+            }
+            Command::Revise { settings } => self.revise(turn, actor, settings, now)?,
             Command::Pause if !self.is_driven() => {
                 let why = "before the next step";
                 self.phase(turn, actor, Phase::Pausing, why, now);
             }
             Command::Pause => {
                 let name = self.state.plan.driver.name.clone();
-                self.ask_driver_to_stop(turn, actor, |op| Event::PauseRequested { op }, now);
+                self.ask_driver_to_stop(
+                    turn,
+                    actor,
+                    |op| Event::PauseRequested { op, reason: PauseReason::Operator },
+                    now,
+                );
                 self.phase(turn, actor, Phase::Pausing, &format!("{name} finishes the node in work first"), now);
             }
             Command::Stop => {
@@ -270,7 +293,7 @@ impl Decider {
         known.is_some_and(|s| s.op.is_some())
     }
 
-    fn ask_driver_to_stop(
+    pub(super) fn ask_driver_to_stop(
         &mut self,
         turn: &mut Turn,
         actor: &str,

@@ -30,7 +30,7 @@ impl Decider {
                     Some(node) => vec![node.clone()],
                     None => self.state.plan.nodes.clone(),
                 };
-                self.emit(turn, actor, Event::SequenceStarted { sequence, nodes }, now);
+                self.emit(turn, actor, Event::SequenceStarted { sequence, nodes, step: None }, now);
             }
             None => return Err(Refusal("there is no automatic fix".into())),
         }
@@ -49,7 +49,7 @@ impl Decider {
             }
         }
         if let Some((sequence, nodes)) = restarts {
-            self.emit(turn, actor, Event::SequenceStarted { sequence, nodes }, now);
+            self.emit(turn, actor, Event::SequenceStarted { sequence, nodes, step: None }, now);
         }
     }
 

@@ -5,8 +5,11 @@
 
 mod baseline;
 mod commands;
+mod detached;
+mod direct;
 mod fixes;
 mod handover;
+mod limits;
 mod polls;
 mod reads;
 mod recovery;
@@ -42,8 +45,8 @@ pub enum Effect {
     Read { key: ReadKey, attempt: u32, node: NodeName, script: ScriptId, slow: bool },
     /// Run a changing script and wait for its end; `more` are arguments that the plan does not know. `slow`: as for a read.
     Run { op: OpId, node: NodeName, script: ScriptId, more: BTreeMap<String, Json>, slow: bool },
-    /// Start a script as a detached operation.
-    Detach { op: OpId, node: NodeName, script: ScriptId },
+    /// Start a script as a detached operation; `more` as for a run. `system`: as the machine itself, whatever account the plan names.
+    Detach { op: OpId, node: NodeName, script: ScriptId, more: BTreeMap<String, Json>, system: bool },
     /// Look what became of a detached operation.
     Observe { op: OpId, node: NodeName },
     /// Read new lines of a log by a script.
@@ -253,6 +256,7 @@ impl Decider {
             self.settle_returning(turn, now);
             self.settle_units(turn, now);
             self.settle_stalls(turn, now);
+            self.settle_limits(turn, now);
             self.settle_recovery(turn, now);
             self.settle_run(turn, now);
             if turn.events.len() == before {
@@ -265,6 +269,9 @@ impl Decider {
     fn emit(&mut self, turn: &mut Turn, actor: &str, event: Event, now: Timestamp) {
         let stamped = Stamped { seq: self.state.seq + 1, at: now, actor: actor.to_owned(), event };
         self.state.apply(&stamped);
+        if matches!(stamped.event, Event::PlanRevised { .. }) {
+            self.judge = Judge::new(&self.state.plan);
+        }
         turn.events.push(stamped);
     }
 
@@ -294,7 +301,7 @@ impl Decider {
             }
             Observation::PersonAwaited { of, node, text } => self.person_awaited(turn, of, node, &text, now),
             Observation::Ran { op, took_ms, answer } => self.op_ran(turn, op, took_ms, answer, now),
-            Observation::Detached { op, answer, .. } => self.op_detached(turn, op, answer, now),
+            Observation::Detached { op, took_ms, answer } => self.op_detached(turn, op, took_ms, answer, now),
             Observation::Observed { op, answer } => self.op_observed(turn, op, answer, now),
             Observation::Grew { node, percent } => self.log_grew(turn, node, percent, now),
             Observation::Tailed { source, node, next } => {

@@ -155,6 +155,9 @@ impl Decider {
 
     /// The detached operation that was started last, and its machine.
     fn task(&self) -> Option<(OpId, NodeName)> {
+        if let Some(action) = self.detached_action() {
+            return Some(action);
+        }
         let detached = |id: &str| self.state.plan.step(id).is_some_and(|s| s.detached);
         let steps = self.state.run.iter().flat_map(|r| &r.steps).filter(|(id, _)| detached(id)).map(|(_, s)| s);
         let started = steps.filter(|s| s.started_at.is_some() && s.op.is_some()).max_by_key(|s| s.intended_at)?;

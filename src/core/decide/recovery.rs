@@ -35,7 +35,7 @@ impl Decider {
         self.emit(turn, actor, intent, now);
         self.live.ops.insert(op.clone());
         self.poll_now(&self.driver_key());
-        turn.effects.push(Effect::Detach { op, node, script });
+        turn.effects.push(Effect::Detach { op, node, script, more: Default::default(), system: false });
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::limits::max_failed;
 use super::{Decider, Effect, Turn, after};
 use crate::core::baseline::{missing, unexplained};
 use crate::core::command::{before_keys, keys_of, plural};
@@ -19,13 +20,10 @@ use crate::core::summary::overdue;
 use crate::core::view::{OpVerdict, OpView};
 
 /// Seconds between two looks at a detached operation.
-const OBSERVE_EVERY: u64 = 20;
+pub(super) const OBSERVE_EVERY: u64 = 20;
 
 /// Seconds for which nothing is going on, without a report, until a run that nobody drives is given up.
 pub(super) const LOST_AFTER: u64 = 600;
-
-/// Nodes that may fail before the run pauses (run-safety-model 9.2, cluster default).
-const MAX_FAILED: usize = 0;
 
 impl Decider {
     pub(super) fn settle_run(&mut self, turn: &mut Turn, now: Timestamp) {
@@ -64,7 +62,7 @@ impl Decider {
         let name = &self.state.plan.driver.name;
         let found = match self.state.driver.as_ref().and_then(|d| d.value.run.as_ref()) {
             Some(r) => format!("{name} goes on, driven by {}", r.orchestrator),
-            None => format!("{name} is not running"),
+            None => self.found_direct().unwrap_or_else(|| format!("{name} is not running")),
         };
         let left = self.nodes_left();
         let why =
@@ -93,6 +91,7 @@ impl Decider {
         match step.kind {
             StepKind::Do => self.do_step(turn, &step, now),
             StepKind::Delegate => self.delegate(turn, &step, now),
+            StepKind::Sequence => self.move_nodes(turn, &step, now),
             StepKind::Verify => self.verify(turn, &step, now),
             StepKind::Person | StepKind::Commit if self.between_steps(turn, now) => {}
             StepKind::Person => {
@@ -135,7 +134,7 @@ impl Decider {
             self.emit(turn, ENGINE, intent, now);
             self.live.ops.insert(op.clone());
             turn.effects.push(match step.detached {
-                true => Effect::Detach { op, node, script },
+                true => Effect::Detach { op, node, script, more: BTreeMap::new(), system: false },
                 false => Effect::Run { op, node, script, more: BTreeMap::new(), slow: true },
             });
             return;
@@ -163,7 +162,8 @@ impl Decider {
                     self.live.sent_at.insert(op.clone(), now);
                     if let (Some(node), Some(script)) = (known.node.clone(), step.script.clone()) {
                         self.live.ops.insert(op.clone());
-                        turn.effects.push(Effect::Detach { op, node, script });
+                        let more = BTreeMap::new();
+                        turn.effects.push(Effect::Detach { op, node, script, more, system: false });
                     }
                 }
                 Some(OpVerdict::NotStarted | OpVerdict::Unknown) | None => {
@@ -224,7 +224,10 @@ impl Decider {
         }
         let report = report.filter(|_| spoke && driver.value.is_idle())?;
         // Nodes that are on their way back end by themselves; only then is the attempt over.
-        if run.units.values().any(|u| u.state.in_work() && !u.state.is_bad()) {
+        // Storage that is in danger does not come back by waiting.
+        let waits =
+            |u: UnitState| u.in_work() && !u.is_bad() && !(run.doomed.is_some() && u == UnitState::Resyncing);
+        if run.units.values().any(|u| waits(u.state)) {
             return None;
         }
         let status = report.status.as_deref().unwrap_or("no status");
@@ -258,15 +261,22 @@ impl Decider {
         });
         match phase {
             Phase::Stopping => self.stopped(turn, ENGINE, now),
-            Phase::Pausing => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Operator), message, now),
+            Phase::Pausing => {
+                let reason = self.state.run.as_ref().and_then(|r| r.pausing.clone());
+                let reason = reason.unwrap_or(PauseReason::Operator);
+                self.phase(turn, ENGINE, Phase::Paused(reason), message, now);
+            }
             _ if self.state.foreign_run().is_some() => {
                 self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), message, now);
             }
-            _ if failed > MAX_FAILED => self.phase(turn, ENGINE, Phase::Paused(PauseReason::Budget), message, now),
+            _ if failed > max_failed(&self.state.plan) => {
+                self.phase(turn, ENGINE, Phase::Paused(PauseReason::Budget), message, now)
+            }
             _ => self.phase(turn, ENGINE, Phase::Paused(PauseReason::NeedsDecision), message, now),
         }
     }
 
+    /// Looks what became of a detached operation, where it is time to.
     pub(super) fn look_at(&mut self, turn: &mut Turn, op: &OpId, node: &Option<NodeName>, now: Timestamp) {
         let Some(node) = node.clone().filter(|n| self.state.connection(n).is_ready()) else {
             return;
@@ -278,7 +288,7 @@ impl Decider {
         }
     }
 
-    fn looked_since_sent(&self, op: &OpId) -> bool {
+    pub(super) fn looked_since_sent(&self, op: &OpId) -> bool {
         let looked = self.live.observed_at.get(op);
         looked.is_some() && looked > self.live.sent_at.get(op) && !self.live.observing.contains(op)
     }
@@ -450,13 +460,13 @@ impl Decider {
         self.emit(turn, ENGINE, Event::RunEnded { verdict, message }, now);
     }
 
-    pub(super) fn op_detached(&mut self, turn: &mut Turn, op: OpId, answer: Answer, now: Timestamp) {
+    pub(super) fn op_detached(&mut self, turn: &mut Turn, op: OpId, took_ms: u64, answer: Answer, now: Timestamp) {
         self.live.ops.remove(&op);
         if self.state.recovering().is_some_and(|r| r.op == op) {
             return self.recovery_detached(turn, op, &answer, now);
         }
         let Some(step) = self.step_of(&op) else {
-            return;
+            return self.action_answered(turn, op, took_ms, answer, now);
         };
         match answer {
             Answer::Facts(_) => self.emit(turn, ENGINE, Event::StepStarted { step, op }, now),
@@ -489,7 +499,8 @@ impl Decider {
         let verdict = view.verdict();
         let recovery = self.state.recovering().filter(|r| r.op == op).map(|r| &r.seen);
         let step = self.step_of(&op).and_then(|s| Some(&self.state.run.as_ref()?.steps.get(&s)?.seen));
-        let known = recovery.or(step).and_then(|s| s.as_ref()).map(|s| s.value.clone());
+        let action = self.state.sequence.as_ref().and_then(|s| Some(&s.of_operation(&op)?.1.seen));
+        let known = recovery.or(step).or(action).and_then(|s| s.as_ref()).map(|s| s.value.clone());
         if known.as_ref() != Some(&verdict) {
             self.emit(turn, ENGINE, Event::OpSeen { op, verdict }, now);
         }

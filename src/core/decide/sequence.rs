@@ -26,11 +26,11 @@ const LAB_LATENCY: f64 = 2.0;
 const LOOK_EVERY: u64 = 10;
 
 /// The action that a sequence is at.
-struct Turned {
-    run: SequenceRun,
-    node: NodeName,
-    action: Action,
-    known: ActionRun,
+pub(super) struct Turned {
+    pub run: SequenceRun,
+    pub node: NodeName,
+    pub action: Action,
+    pub known: ActionRun,
 }
 
 impl Decider {
@@ -40,7 +40,7 @@ impl Decider {
         };
         // A value that is to be in force after the restart has to be there before it.
         let fixing = self.state.fixes.values().any(|f| f.answer.is_none());
-        if run.paused.is_some() || fixing {
+        if run.paused.is_some() || fixing || !self.may_go_on(&run) {
             return;
         }
         if run.action == 0 && self.ends_here(turn, &run, &sequence, now) {
@@ -52,7 +52,8 @@ impl Decider {
         };
         let Some(action) = sequence.actions.get(run.action).cloned() else { return };
         let known = run.on(&node, &action.id).cloned().unwrap_or_default();
-        let undoes = |id: &String| run.on(&node, id).is_some_and(|a| a.attempt > 0);
+        let undoes =
+            |id: &String| run.on(&node, id).is_some_and(|a| a.attempt > 0) || self.done_earlier(&run, &node, id);
         if action.undoes.as_ref().map_or(run.leaving, |id| !undoes(id)) {
             let message = "left out: there is nothing to take back".to_owned();
             return self.emit(turn, ENGINE, Event::ActionEnded { node, action: action.id, message }, now);
@@ -60,12 +61,18 @@ impl Decider {
         let at = Turned { run, node, action, known };
         let kind = at.action.kind.clone();
         match &kind {
-            ActionKind::Gate { conditions } => self.gate(turn, &at, conditions, now),
+            ActionKind::Gate { conditions, halts } => self.gate(turn, &at, conditions, halts, now),
             ActionKind::Do { script, on, probe } => {
                 let machine = self.machine_of(*on, &at.node);
                 self.act(turn, &at, (script, machine), Some(probe), now);
             }
-            ActionKind::Restart { script } => {
+            ActionKind::Detached { script, probe, success, codes } => {
+                self.detached(turn, &at, script, probe, (success, codes), now);
+            }
+            ActionKind::Restart { script, probe } => {
+                if self.needless(turn, &at, probe.as_ref(), now) {
+                    return;
+                }
                 let machine = self.machine_of(Place::EachNode, &at.node);
                 self.act(turn, &at, (script, machine), None, now);
             }
@@ -80,22 +87,29 @@ impl Decider {
         let left = plural(left, "node");
         match run.asked {
             _ if ended => {
-                self.sequence_ended(turn, false, format!("{}: ended, {left} not done", sequence.title), now);
+                let known = self.left_behind(run, sequence);
+                let message = format!("{}: ended, {left} not done{known}", sequence.title);
+                self.sequence_ended(turn, false, message, now);
             }
             Some(Wish::Pause) if run.node().is_some() => {
-                self.halt(turn, PauseReason::Operator, format!("{left} left"), now)
+                self.halt(turn, PauseReason::Operator, format!("{left} left"), false, now)
             }
             _ => return false,
         }
         true
     }
 
-    fn gate(&mut self, turn: &mut Turn, at: &Turned, conditions: &[Proof], now: Timestamp) {
-        let groups: BTreeSet<&String> = conditions.iter().flat_map(|c| &c.facts).collect();
+    fn gate(&mut self, turn: &mut Turn, at: &Turned, conditions: &[Proof], halts: &[Proof], now: Timestamp) {
+        let groups: BTreeSet<&String> = conditions.iter().chain(halts).flat_map(|c| &c.facts).collect();
         let keys: Vec<ReadKey> = groups.into_iter().filter_map(|g| self.evidence_key(g, &at.node)).collect();
         let asked = self.look(&keys, at.run.since, now);
         if asked.is_some() || seconds(at.run.since, now) > self.fresh_for() {
-            let items = self.judge.conditions(&self.state, conditions, &at.node, &self.fresh(at.run.since, now));
+            let seen = self.fresh(at.run.since, now);
+            if let Some(why) = self.judge.halts(&self.state, halts, &at.node, &seen) {
+                return self.failed(turn, at, why, now);
+            }
+            let mut items = self.judge.conditions(&self.state, conditions, &at.node, &seen);
+            items.extend(self.of_the_nodes_before(at));
             if is_news(&at.known, &items, now) {
                 self.read_what_is_missing(turn, at, conditions, &items, now);
                 let (node, action) = (at.node.clone(), at.action.id.clone());
@@ -148,13 +162,11 @@ impl Decider {
         if let Some(Answer::Failed(f)) = &at.known.answer
             && matches!(f.kind, FailureKind::Threw | FailureKind::NotSent)
         {
-            return self.halt(turn, PauseReason::NeedsDecision, f.message.clone(), now);
+            return self.halt(turn, PauseReason::NeedsDecision, f.message.clone(), false, now);
         }
         match found {
             Some(Ok(Found::Done(message))) => return self.action_ended(turn, at, message, now),
-            Some(Ok(Found::Failed(why))) if at.known.op.is_some() => {
-                return self.halt(turn, PauseReason::NeedsDecision, why, now);
-            }
+            Some(Ok(Found::Failed(why))) if self.is_answered(at) => return self.failed(turn, at, why, now),
             // Nothing was sent yet, and it was looked at: now it may be.
             Some(Ok(_)) if at.known.op.is_none() => {
                 if let Some(machine) = machine {
@@ -189,19 +201,22 @@ impl Decider {
         let intent = Event::ActionIntended { node, action, op: op.clone(), attempt, boot };
         self.emit(turn, ENGINE, intent, now);
         self.live.ops.insert(op.clone());
-        let mut more: BTreeMap<String, Json> = BTreeMap::new();
-        more.insert("target_node".into(), json!(at.node));
-        more.insert("operation".into(), json!(op.as_str()));
-        more.insert("boot_utc".into(), json!(boot));
+        let more = arguments(&at.node, op.as_str(), boot);
         turn.effects.push(Effect::Run { op, node: machine, script: script.to_owned(), more, slow: false });
+    }
+
+    /// What was sent has been answered, so that what is seen now came after it.
+    fn is_answered(&self, at: &Turned) -> bool {
+        at.known.op.as_ref().is_some_and(|op| !self.live.ops.contains(op))
     }
 
     /// A person ends it: after the node in work, or at once where it is paused. Where even what takes back failed, it is left.
     pub(super) fn end_sequence(&mut self, turn: &mut Turn, actor: &str, now: Timestamp) {
         let Some((run, sequence)) = self.state.open_sequence() else { return };
         let left = run.paused.is_some() && run.leaving;
+        let known = self.left_behind(run, sequence);
         let message = match run.node() {
-            Some(node) => format!("{}: left as it is, {node} was not put back", sequence.title),
+            Some(node) => format!("{}: left as it is, {node} was not put back{known}", sequence.title),
             None => format!("{}: ended", sequence.title),
         };
         if left {
@@ -211,18 +226,24 @@ impl Decider {
         }
     }
 
-    fn action_ended(&mut self, turn: &mut Turn, at: &Turned, message: String, now: Timestamp) {
+    pub(super) fn action_ended(&mut self, turn: &mut Turn, at: &Turned, message: String, now: Timestamp) {
         let (node, action) = (at.node.clone(), at.action.id.clone());
         self.emit(turn, ENGINE, Event::ActionEnded { node, action, message }, now);
     }
 
-    fn halt(&mut self, turn: &mut Turn, reason: PauseReason, why: String, now: Timestamp) {
-        self.emit(turn, ENGINE, Event::SequencePaused(Halt { reason, why }), now);
+    fn halt(&mut self, turn: &mut Turn, reason: PauseReason, why: String, failed: bool, now: Timestamp) {
+        self.emit(turn, ENGINE, Event::SequencePaused(Halt { reason: reason.clone(), why, failed }), now);
+        self.run_halted(turn, reason, now);
     }
 
-    fn mind_budget(&mut self, turn: &mut Turn, at: &Turned, why: &str, now: Timestamp) {
+    /// What was begun on a node did not succeed: a person decides.
+    pub(super) fn failed(&mut self, turn: &mut Turn, at: &Turned, why: String, now: Timestamp) {
+        self.halt(turn, self.reason_of_failure(at), why, true, now);
+    }
+
+    pub(super) fn mind_budget(&mut self, turn: &mut Turn, at: &Turned, why: &str, now: Timestamp) {
         if seconds(at.known.intended_at.unwrap_or(at.run.since), now) > at.action.budget as i64 {
-            self.halt(turn, PauseReason::NeedsDecision, why.to_owned(), now);
+            self.halt(turn, PauseReason::NeedsDecision, why.to_owned(), false, now);
         }
     }
 
@@ -230,6 +251,9 @@ impl Decider {
     pub(super) fn sequence_ended(&mut self, turn: &mut Turn, ok: bool, message: String, now: Timestamp) {
         let nodes: Vec<NodeName> = self.state.sequence.as_ref().map_or_else(Vec::new, |s| s.nodes.clone());
         self.emit(turn, ENGINE, Event::SequenceEnded { ok, message }, now);
+        if !self.state.phase.is_preparing() {
+            return;
+        }
         let keys = before_keys(&self.state).into_iter();
         let keys: Vec<_> = keys
             .filter(|k| k.node.as_ref().is_some_and(|n| nodes.contains(n)) || self.state.blocks(k, now))
@@ -239,8 +263,8 @@ impl Decider {
     }
 
     /// Whether a probe says that it happened: none while nothing was read since the action began.
-    fn probed(&mut self, at: &Turned, probe: &Probe, now: Timestamp) -> Option<Result<Found, String>> {
-        let since = at.known.intended_at.map_or(at.run.since, |i| i.max(at.run.since));
+    pub(super) fn probed(&mut self, at: &Turned, probe: &Probe, now: Timestamp) -> Option<Result<Found, String>> {
+        let since = at.known.answered_at.or(at.known.intended_at).map_or(at.run.since, |i| i.max(at.run.since));
         let key = self.evidence_key(&probe.facts, &at.node)?;
         self.look(std::slice::from_ref(&key), since, now)?;
         let seen = self.fresh(since, now);
@@ -326,11 +350,20 @@ impl Decider {
         };
         let Some((node, action)) = run.node().zip(sequence.actions.get(run.action)) else { return Vec::new() };
         let groups: BTreeSet<&String> = match &action.kind {
-            ActionKind::Gate { conditions } => conditions.iter().flat_map(|c| &c.facts).collect(),
-            ActionKind::Do { probe, .. } => [&probe.facts].into(),
-            ActionKind::Restart { .. } => [&self.state.plan.driver.host].into(),
+            ActionKind::Gate { conditions, halts } => {
+                conditions.iter().chain(halts).flat_map(|c| &c.facts).collect()
+            }
+            // What was started is followed by its files.
+            ActionKind::Detached { .. } if run.on(node, &action.id).is_some_and(|a| a.op.is_some()) => [].into(),
+            ActionKind::Do { probe, .. } | ActionKind::Detached { probe, .. } => [&probe.facts].into(),
+            ActionKind::Restart { probe, .. } => {
+                let own = probe.as_ref().map(|p| &p.facts);
+                std::iter::once(&self.state.plan.driver.host).chain(own).collect()
+            }
         };
-        groups.into_iter().filter_map(|g| Some((self.evidence_key(g, node)?, LOOK_EVERY))).collect()
+        // A run lasts for hours: there it is looked as often as at everything else.
+        let every = if run.step.is_some() { self.state.plan.driver.every } else { LOOK_EVERY };
+        groups.into_iter().filter_map(|g| Some((self.evidence_key(g, node)?, every))).collect()
     }
 
     /// When the action under way has used up its time.
@@ -338,10 +371,11 @@ impl Decider {
         let (run, sequence) = self.state.open_sequence().filter(|(r, _)| r.paused.is_none())?;
         let (node, action) = run.node().zip(sequence.actions.get(run.action))?;
         let began = run.on(node, &action.id).and_then(|a| a.intended_at).unwrap_or(run.since);
-        Some(after(began, action.budget + 1)).filter(|t| *t > now)
+        let budget = Some(after(began, action.budget + 1)).filter(|t| *t > now);
+        [budget, self.next_look(run, node, action)].into_iter().flatten().min()
     }
 
-    fn machine_of(&self, place: Place, node: &NodeName) -> Option<NodeName> {
+    pub(super) fn machine_of(&self, place: Place, node: &NodeName) -> Option<NodeName> {
         let machine = match place {
             Place::EachNode | Place::Everywhere => Some(node.clone()),
             Place::Coordinator => self.state.plan.coordinator.clone(),
@@ -352,10 +386,16 @@ impl Decider {
     }
 }
 
-enum Found {
+pub(super) enum Found {
     Done(String),
     NotYet,
     Failed(String),
+}
+
+/// What the scripts of an action get beside what the plan knows.
+pub(super) fn arguments(node: &NodeName, op: &str, boot: Option<Timestamp>) -> BTreeMap<String, Json> {
+    let all = [("target_node", json!(node)), ("operation", json!(op)), ("boot_utc", json!(boot))];
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A gate that opens or closes is told at once; that less is left to wait for, once a minute.

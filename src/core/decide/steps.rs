@@ -88,6 +88,10 @@ impl Decider {
     /// The run ends because somebody asked for it.
     pub(super) fn stopped(&mut self, turn: &mut Turn, actor: &str, now: Timestamp) {
         let left = self.nodes_left();
+        if let Some(doomed) = self.state.run.as_ref().and_then(|r| r.doomed.clone()) {
+            let message = format!("{}; {left} of {} nodes not done", doomed.value, self.state.plan.nodes.len());
+            return self.end_run(turn, ENGINE, RunVerdict::Failed, message, now);
+        }
         let message = format!("stopped with {left} of {} nodes not done", self.state.plan.nodes.len());
         self.end_run(turn, actor, RunVerdict::Stopped, message, now);
     }

@@ -6,15 +6,18 @@ use super::{Decider, Turn, seconds};
 use crate::core::apply::rebooted;
 use crate::core::event::{ENGINE, Event, ReadKey};
 use crate::core::name::NodeName;
-use crate::core::plan::Stage;
+use crate::core::plan::{Mode, Stage};
 use crate::core::run::UnitState;
 use crate::core::view::{DriverNode, DriverResult, HostView};
 
 /// Seconds without any answer about the run or the cluster after which a node in work is *unknown*.
-const EVIDENCE_HOLDS: i64 = 300;
+pub(super) const EVIDENCE_HOLDS: i64 = 300;
 
 impl Decider {
     pub(super) fn settle_units(&mut self, turn: &mut Turn, now: Timestamp) {
+        if self.state.plan.driver.mode == Mode::Direct {
+            return self.settle_direct_units(turn, now);
+        }
         if self.delegate_intended_at().is_none() || self.state.phase.is_terminal() {
             return;
         }
@@ -63,7 +66,7 @@ impl Decider {
                 return Some(self.finished(node, result));
             }
             let entry = run.working.iter().find(|w| &w.node == node)?;
-            return Some(self.working(node, entry));
+            return Some(self.working(node, entry, now));
         }
         // The run is over: its report speaks.
         let row = self.own_report()?.nodes.iter().find(|n| &n.node == node)?;
@@ -72,13 +75,13 @@ impl Decider {
     }
 
     /// Seconds since the driver or the cluster last answered.
-    fn evidence_age(&self, now: Timestamp) -> i64 {
+    pub(super) fn evidence_age(&self, now: Timestamp) -> i64 {
         let cluster = ReadKey { group: self.state.plan.driver.cluster.clone(), node: None };
         let last = [self.fresh_at(&self.driver_key()), self.fresh_at(&cluster), self.delegate_intended_at()];
         last.into_iter().flatten().max().map_or(0, |at| seconds(at, now))
     }
 
-    fn working(&self, node: &NodeName, entry: &DriverNode) -> (UnitState, String) {
+    fn working(&self, node: &NodeName, entry: &DriverNode, now: Timestamp) -> (UnitState, String) {
         let machine = &self.state.machines[node];
         let now_in = self.state.unit(node).map_or(UnitState::Pending, |u| u.state);
         let cluster = machine.cluster.as_ref().map(|c| &c.value);
@@ -95,7 +98,10 @@ impl Decider {
             Stage::Draining => match cluster.map(|c| c.drain.as_str()) {
                 Some("Failed") => (UnitState::DrainFailed, "its roles could not be moved away".into()),
                 Some("Completed") => (UnitState::Drained, "every role has left".into()),
-                _ => (UnitState::Draining, "its roles move to other nodes".into()),
+                _ => match self.drain_hangs(node, now) {
+                    Some(why) => (UnitState::DrainFailed, why),
+                    None => (UnitState::Draining, "its roles move to other nodes".into()),
+                },
             },
             Stage::Installing => (UnitState::Executing, "Windows Setup runs".into()),
             Stage::Restarting | Stage::Returning | Stage::Verifying => self.restarting(node),

@@ -45,6 +45,7 @@ impl World {
             let m = self.machine(&key);
             times.extend([m.time("uptime_until"), m.time("drain_until")].into_iter().flatten());
             times.extend(self.operation_times(&key).into_iter().chain(self.planned_restart(&key)));
+            times.extend(self.setup_time(&key));
         }
         for job in self.jobs() {
             let Some(ends) = job.time("ends") else { continue };
@@ -71,6 +72,9 @@ impl World {
             }
             if come(self.machine(&key), "drain_until") {
                 self.complete_drain(&key, at);
+            }
+            if self.setup_time(&key).is_some_and(|t| t <= at) {
+                self.setup_due(&key);
             }
             self.operations_due(&key, at);
         }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::answer::{Answer, Answers, Cel, Do};
@@ -59,8 +60,17 @@ pub struct Opening {
 pub struct Ended {
     pub said: Vec<String>,
     pub result: Result<Json, Thrown>,
-    /// A run of Cluster-Aware Updating that it stays with.
-    pub follows: Option<String>,
+    /// What it stays with.
+    pub stays: Option<Stays>,
+}
+
+/// Something that goes on by itself and that a detached script stays with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stays {
+    /// A run of Cluster-Aware Updating, by its id.
+    Run(String),
+    /// Windows Setup: when it ends, where it does, and its code.
+    Setup(Option<Timestamp>, u64),
 }
 
 /// Id of the error for a script that has no answer here, and for an answer that has no value.
@@ -139,12 +149,12 @@ fn names_values(wanted: Option<&Json>, call: &Call) -> bool {
 
 /// Runs a script to its end.
 pub fn close(world: &mut World, answers: &Answers, call: &Call, opening: &Opening) -> Ended {
-    let failed = |thrown: Thrown| Ended { said: Vec::new(), result: Err(thrown), follows: None };
+    let failed = |thrown: Thrown| Ended { said: Vec::new(), result: Err(thrown), stays: None };
     if let Some(thrown) = &opening.thrown {
         return failed(thrown.clone());
     }
     if let Some(value) = &opening.instead {
-        return Ended { said: Vec::new(), result: Ok(value.clone()), follows: None };
+        return Ended { said: Vec::new(), result: Ok(value.clone()), stays: None };
     }
     let Some(answer) = answers.get(call.script) else {
         let name = if call.name.is_empty() { "this script" } else { call.name };
@@ -176,16 +186,16 @@ impl Run<'_> {
             self.lets.push((l.name.clone(), value));
         }
         self.fails(false)?;
-        let mut follows = None;
+        let mut stays = None;
         for d in &answer.dos {
-            follows = self.change(d, answers)?.or(follows);
+            stays = self.change(d, answers)?.or(stays);
         }
         self.fails(true)?;
         let said = match &answer.says {
             Some(says) => strings(&self.eval(says)?),
             None => Vec::new(),
         };
-        Ok(Ended { said, result: Ok(self.eval(&answer.answer)?), follows })
+        Ok(Ended { said, result: Ok(self.eval(&answer.answer)?), stays })
     }
 
     fn fails(&self, late: bool) -> Result<(), Thrown> {
@@ -243,7 +253,7 @@ impl Run<'_> {
         Ok(out)
     }
 
-    fn change(&mut self, d: &Do, answers: &Answers) -> Result<Option<String>, Thrown> {
+    fn change(&mut self, d: &Do, answers: &Answers) -> Result<Option<Stays>, Thrown> {
         let turns = match &d.each {
             None => vec![None],
             Some(list) => match self.eval(list)? {
@@ -251,7 +261,7 @@ impl Run<'_> {
                 _ => Vec::new(),
             },
         };
-        let mut follows = None;
+        let mut stays = None;
         for turn in turns {
             self.each = turn;
             if let Some(when) = &d.when
@@ -266,13 +276,13 @@ impl Run<'_> {
                 }
                 (_, _, Some(act)) => {
                     let args = d.args.as_ref().map(|a| self.eval(a)).transpose()?.unwrap_or(Json::Null);
-                    follows = self.act(act, &args, answers)?.or(follows);
+                    stays = self.act(act, &args, answers)?.or(stays);
                 }
                 _ => {}
             }
         }
         self.each = None;
-        Ok(follows)
+        Ok(stays)
     }
 
     fn set(&mut self, path: &[String], value: Json) -> Result<(), Thrown> {
@@ -301,8 +311,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Things that follow rules of their own. Gives the id of a run that the script stays with.
-    fn act(&mut self, act: &str, args: &Json, answers: &Answers) -> Result<Option<String>, Thrown> {
+    /// Things that follow rules of their own. Gives what the script stays with.
+    fn act(&mut self, act: &str, args: &Json, answers: &Answers) -> Result<Option<Stays>, Thrown> {
         let Place { machine, now, logon } = self.call.place;
         let node = args.text("node").and_then(|n| self.world.find(n)).unwrap_or_else(|| machine.to_owned());
         match act {
@@ -318,7 +328,12 @@ impl Run<'_> {
                     (args.get("arguments").unwrap_or(&none), args.get("options").unwrap_or(&none));
                 let id = self.world.start_run(&plugin, arguments, options, driver, now);
                 self.world.advance(now);
-                return Ok(Some(id));
+                return Ok(Some(Stays::Run(id)));
+            }
+            "setup" => {
+                let (until, code) =
+                    self.world.start_setup(machine, args.get("medium").unwrap_or(&Json::Null), now);
+                return Ok(Some(Stays::Setup(until, code)));
             }
             "update-now" => self.world.update_now(now),
             "stop-run" => self.world.run_mut().put("cancel_pending", true),
@@ -363,8 +378,9 @@ impl Run<'_> {
         let call = Call { place, name: op, script, args };
         let opening = open(self.world, answers, &call);
         let ended = close(self.world, answers, &call, &opening);
-        let course = match (ended.result, ended.follows) {
-            (Ok(_), Some(run)) => Course::Follows(run),
+        let course = match (ended.result, ended.stays) {
+            (Ok(_), Some(Stays::Run(run))) => Course::Follows(run),
+            (Ok(_), Some(Stays::Setup(at, code))) => Course::Exits { at, code },
             (Ok(_), None) => Course::Ends { at: later(now, opening.takes), error: None },
             (Err(t), _) => Course::Ends { at: now, error: Some((t.id, t.message)) },
         };

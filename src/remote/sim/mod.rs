@@ -17,6 +17,7 @@ mod roles;
 mod run;
 mod run_node;
 mod self_updating;
+mod setup;
 mod setup_log;
 mod site;
 mod storage;

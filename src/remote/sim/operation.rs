@@ -10,6 +10,8 @@ use super::world::{Fields, World, stored};
 pub(super) enum Course {
     /// It ends at a time, well or with an error (id, message).
     Ends { at: Timestamp, error: Option<(String, String)> },
+    /// It ends at a time, where it does, with the code of a program.
+    Exits { at: Option<Timestamp>, code: u64 },
     /// It stays with that run of Cluster-Aware Updating until the run ends.
     Follows(String),
 }
@@ -61,6 +63,10 @@ impl World {
         operation.list_mut("log").extend(said.into_iter().map(Json::from));
         match course {
             Course::Follows(run) => operation.put("follows", run),
+            Course::Exits { at, code } => {
+                operation.put("ends", at.map_or(Json::Null, |a| Json::from(stored(a))));
+                operation.put("code", code);
+            }
             Course::Ends { at, error } => {
                 operation.put("ends", stored(at));
                 operation.put("error", error.map_or(Json::Null, |(id, message)| json!([id, message])));
@@ -99,12 +105,13 @@ impl World {
             if operation.time("ends").is_none_or(|t| t > at) {
                 continue;
             }
+            let code = operation.number("code").unwrap_or(0.0) as u64;
             match operation.get("error").cloned().unwrap_or(Json::Null) {
                 Json::Array(e) => {
                     let part = |i: usize| e.get(i).and_then(Json::as_str).unwrap_or_default().to_owned();
                     self.end_operation(machine, &key, 1, &part(0), Some(&part(1)));
                 }
-                _ => self.end_operation(machine, &key, 0, "ended", None),
+                _ => self.end_operation(machine, &key, code, "ended", None),
             }
         }
     }

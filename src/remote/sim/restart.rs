@@ -38,7 +38,8 @@ impl World {
         {
             m.put("secure_boot", true);
         }
-        self.start_restart(machine, at, None);
+        let seconds = self.commit_setup(machine);
+        self.start_restart(machine, at, seconds);
     }
 
     /// When a planned restart is due.

@@ -5,12 +5,11 @@ use serde_json::{Value as Json, json};
 
 use super::fault::StageFault;
 use super::offer::{DEFAULT_TARGET, ROLLING};
+use super::setup::refusal;
 use super::world::{Fields, World, later, stored};
 
 /// Windows Setup's own code for a roll-back, as a signed number.
 const ROLLED_BACK: i64 = -1047526143;
-
-const GB: f64 = 1073741824.0;
 
 impl World {
     /// One transition of the node that is worked on, or the choice of the next one; true when something changed.
@@ -138,7 +137,10 @@ impl World {
             seconds /= 2.0;
         }
         if rolling && !mock && error.as_deref().unwrap_or_default().is_empty() {
-            error = setup_block(self.machine(node));
+            error = refusal(self.machine(node)).map(|(code, why)| {
+                let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+                format!("Windows Setup returned 0x{code:08X}{why}.")
+            });
             if error.is_some() {
                 seconds = seconds.min(120.0);
             }
@@ -274,36 +276,15 @@ impl World {
 
     /// The update restarts the node.
     fn restart_for_update(&mut self, node: &str, row: &Json, at: Timestamp) {
-        let mut seconds = self.timing(node, "reboot");
-        let mut after = json!({});
         let rolling = self.run().text("plugin") == Some(ROLLING) && !row.truth("mock");
-        if rolling {
+        let os = rolling.then(|| {
             let update = row.list("updates").first().map_or(Json::Null, |u| (*u).clone());
             let build = update.number("target_build").unwrap_or(DEFAULT_TARGET) as u64;
             let version = update.text("display_version").unwrap_or("23H2");
-            let os = json!({"build": build, "ubr": update.get("target_ubr"), "display_version": version});
-            after.put("os", os);
-            after.put("files", json!(["C:\\Windows\\Panther\\setupact.log"]));
-        }
-        let fault = self.stage_fault("reboot", Some(node)).unwrap_or(Json::Null);
-        let mut rolls_back = self.machine(node).get("setup").is_some_and(|s| s.truth("rolls_back"));
-        seconds *= StageFault::of(Some(&fault)).slow;
-        if fault.truth("never_returns") || fault.truth("hang") {
-            seconds = f64::INFINITY;
-        }
-        rolls_back |= fault.truth("old_build");
-        if fault.truth("twice") {
-            after.put("again", if seconds.is_finite() { Json::from(seconds) } else { Json::Null });
-        }
-        for effect in ["no_ssh", "reverts_registry", "refs_offline", "adapter_renamed", "adapter_numbered"] {
-            if fault.truth(effect) {
-                after.put(effect, true);
-            }
-        }
-        if rolling && rolls_back {
-            after.put("os", Json::Null);
-            after.put("files", json!(["C:\\$Windows.~BT\\Sources\\Rollback\\setupact.log"]));
-        }
+            json!({"build": build, "ubr": update.get("target_ubr"), "display_version": version})
+        });
+        let (after, factor, fault) = self.after_upgrade(node, os.as_ref());
+        let seconds = self.timing(node, "reboot") * factor;
         self.machine_mut(node).put("after_boot", after);
         let minutes = self.run().get("options").and_then(|o| o.number("reboot_timeout_minutes"));
         let limit = minutes.filter(|m| *m > 0.0).map_or_else(|| self.timing(node, "reboot_timeout"), |m| m * 60.0);
@@ -336,24 +317,6 @@ impl World {
             }
         }
     }
-}
-
-/// Why Windows Setup would refuse on this machine.
-fn setup_block(machine: &Json) -> Option<String> {
-    let pending = machine.get("reboot_pending").is_some_and(|p| p.truth("cbs") || p.truth("wu"));
-    if pending {
-        return Some("Windows Setup returned 0xC1900107: a restart is pending.".into());
-    }
-    if machine.number("system_drive_free").is_some_and(|f| f < 10.0 * GB) {
-        return Some("Windows Setup returned 0xC190020E: not enough disk space.".into());
-    }
-    let setup = machine.get("setup")?;
-    if let Some(block) = setup.list("blocks").first() {
-        let name = block.as_str().or_else(|| block.text("name")).unwrap_or("something");
-        return Some(format!("Windows Setup returned 0xC1900208: {name} blocks the upgrade."));
-    }
-    let code = setup.number("exit_code").filter(|c| *c != 0.0)?;
-    Some(format!("Windows Setup returned 0x{:08X}.", code as i64 & 0xFFFF_FFFF))
 }
 
 /// Seconds as `hh:mm:ss`; days are not shown, as .NET does.

@@ -12,7 +12,8 @@ const EVERY: f64 = 24.0;
 
 /// The file as it is now; none before Setup has begun.
 pub fn setup_log(world: &World, machine: &str, now: Timestamp) -> Option<String> {
-    let began = world.run_node(machine)?.get("timing")?.time("InstallStart")?;
+    let by_run = || world.run_node(machine)?.get("timing")?.time("InstallStart");
+    let began = world.machine(machine).get("setup").and_then(|s| s.time("began")).or_else(by_run)?;
     let mut text = String::new();
     for percent in 0..=100 {
         let at = later(began, EVERY * f64::from(percent));

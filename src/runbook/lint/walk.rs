@@ -90,8 +90,8 @@ pub fn scripts(files: &Files, parts: &[Part], uses: &mut BTreeMap<String, Use>) 
         }
         for action in part.sequences.iter().flat_map(|s| &s.action) {
             // A restart is sent once; what else is done has a probe and may be repeated.
-            let restarts = *action.kind.get_ref() == ActionKindWord::Restart;
-            let class = if restarts { Class::Once } else { Class::Write };
+            let once = matches!(action.kind.get_ref(), ActionKindWord::Restart | ActionKindWord::Detached);
+            let class = if once { Class::Once } else { Class::Write };
             action.script.iter().for_each(|w| add(w, Role::Step(class), &action.args));
         }
         for step in &part.steps {

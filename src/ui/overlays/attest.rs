@@ -1,7 +1,11 @@
-//! Confirming what no script can tell, what was done outside, or that something is not as it was: the question, and a few words on it.
+//! A question with one field: confirming what no script can tell, what was done outside, or that something is not as it was, with a few
+//! words on it; going on by another driver, with what that needs.
+
+use std::collections::BTreeMap;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use serde_json::Value as Json;
 use tui_input::Input;
 
 use super::{Decision, Reply, form};
@@ -9,6 +13,7 @@ use crate::core::baseline::unexplained_on;
 use crate::core::command::{Command, plural};
 use crate::core::event::VerdictKey;
 use crate::core::name::NodeName;
+use crate::core::plan::Plan;
 use crate::input::{Action, Key, Scope};
 use crate::theme::{Role, Theme};
 use crate::ui::model::Model;
@@ -32,6 +37,8 @@ const ORDER: [Focus; 3] = [Focus::Note, Focus::Cancel, Focus::Confirm];
 enum About {
     Checks(Vec<VerdictKey>),
     Step(String),
+    /// Another driver: the settings that bring it, and the one that is typed.
+    Revision(BTreeMap<String, Json>, Option<String>),
     /// What the upgrade of a node changed: the words are the reason.
     Changes(NodeName),
 }
@@ -55,6 +62,16 @@ impl Attest {
         Self { about: About::Step(step), note: Input::default(), focus: Focus::Note }
     }
 
+    /// For going on by another driver, where the plan knows one.
+    pub fn of_revision(plan: &Plan) -> Option<Self> {
+        let other = plan.other_drivers().next()?;
+        let typed = other.step.needs.first().cloned();
+        let known = typed.as_ref().and_then(|name| plan.settings.get(name)?.as_str()).unwrap_or_default();
+        let about = About::Revision(other.settings.clone(), typed.clone());
+        let focus = if typed.is_some() { Focus::Note } else { Focus::Cancel };
+        Some(Self { about, note: Input::new(known.to_owned()), focus })
+    }
+
     /// For what is not as it was on a node.
     pub fn of_changes(node: NodeName) -> Self {
         Self { about: About::Changes(node), note: Input::default(), focus: Focus::Note }
@@ -72,6 +89,11 @@ impl Attest {
                 keys.iter().map(|key| Command::Attest { key: key.clone(), note: note.clone() }).collect()
             }
             About::Step(step) => vec![Command::Confirm { step: step.clone(), note }],
+            About::Revision(settings, typed) => {
+                let mut settings = settings.clone();
+                settings.extend(typed.iter().map(|name| (name.clone(), Json::from(note.as_str()))));
+                vec![Command::Revise { settings }]
+            }
             About::Changes(node) => vec![Command::AcceptChanges { node: node.clone(), reason: note }],
         }
     }
@@ -117,22 +139,58 @@ impl Attest {
         }
     }
 
+    fn typed(&self) -> Option<&str> {
+        match &self.about {
+            About::Revision(_, typed) => typed.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Writes what another driver means, and what changes in the plan; gives the title.
+    fn revision(&self, model: &Model, doc: &mut Doc) -> String {
+        let title = "Another driver for the nodes that are left".to_owned();
+        let commands = self.commands();
+        let (Some(state), Some(Command::Revise { settings })) = (&model.state, commands.first()) else {
+            return title;
+        };
+        let plan = state.plan.with(settings);
+        if let Some(step) = plan.driving_step() {
+            doc.text(&format!("{}.", step.title), Role::Strong);
+            doc.blank();
+            for (i, line) in step.warning.iter().enumerate() {
+                doc.field(if i == 0 { "Mind" } else { "" }, line, Role::Text);
+            }
+        }
+        doc.blank();
+        for (i, line) in plan.differs_from(&state.plan).iter().enumerate() {
+            doc.field(if i == 0 { "Changes" } else { "" }, line, Role::Text);
+        }
+        let left = state.plan.nodes.iter().filter(|n| state.unit(n).is_some_and(|u| !u.state.is_good()));
+        doc.field("For", &left.map(|n| n.as_str()).collect::<Vec<_>>().join(", "), Role::Text);
+        doc.blank();
+        doc.text("The run stays paused; going on then is a question of its own.", Role::Text);
+        title
+    }
+
     /// Draws it.
     pub fn draw(&self, model: &Model, theme: &Theme, frame: Rect, buf: &mut Buffer) {
         let (_, room) = form::widths(frame);
         let mut doc = Doc::new(theme, room);
-        let title = match &self.about {
-            About::Checks(keys) => check(model, keys, &mut doc),
-            About::Step(step) => self::step(model, step, &mut doc),
-            About::Changes(node) => changes(model, node, &mut doc),
-        };
-        let (label, go, ask) = match &self.about {
-            About::Changes(_) => ("Reason", "Accept", "Accept"),
-            _ => ("Note", "Confirm", "Confirm"),
+        let (title, label, go) = match &self.about {
+            About::Checks(keys) => (format!("Confirm: {}", check(model, keys, &mut doc)), Some("Note"), "Confirm"),
+            About::Step(step) => {
+                (format!("Confirm: {}", self::step(model, step, &mut doc)), Some("Note"), "Confirm")
+            }
+            About::Changes(node) => {
+                (format!("Accept: {}", changes(model, node, &mut doc)), Some("Reason"), "Accept")
+            }
+            About::Revision(..) => (self.revision(model, &mut doc), self.typed(), "Take it"),
         };
         doc.blank();
         let columns = room.saturating_sub(12);
-        doc.spans(label, field::spans(theme, &self.note, columns, self.focus == Focus::Note));
+        if let Some(label) = label {
+            doc.spans(label, field::spans(theme, &self.note, columns, self.focus == Focus::Note));
+        }
         doc.blank();
         let buttons = form::Buttons {
             cancel_focused: self.focus == Focus::Cancel,
@@ -140,7 +198,7 @@ impl Attest {
             go_focused: self.focus == Focus::Confirm,
             refusal: self.refusal(model),
         };
-        form::draw(model, &doc, &format!("{ask}: {title}"), buttons, frame, buf);
+        form::draw(model, &doc, &title, buttons, frame, buf);
     }
 }
 

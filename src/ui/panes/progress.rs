@@ -48,7 +48,7 @@ pub struct Entry {
 /// Rows that the pane would like at a width, borders included. Asked for after every message: counted, not drawn.
 pub fn wanted(state: &State, width: u16) -> u16 {
     let inner = width.saturating_sub(2) as usize;
-    let rows = if state.open_sequence().is_some() {
+    let rows = if state.sequence_before_run().is_some() {
         rolling::height(state, &Theme::default())
     } else if state.run.is_none() {
         plan::lines(state, &Theme::default(), inner).len()
@@ -79,7 +79,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     };
     let inner = Frame::inner(area);
     let width = inner.width as usize;
-    if state.open_sequence().is_some() {
+    if state.sequence_before_run().is_some() {
         return rolling::draw(model, state, theme, frame, area, buf);
     }
     if state.run.is_none() {

@@ -21,7 +21,7 @@ type Rows = Vec<(Line<'static>, Line<'static>)>;
 
 /// Draws it.
 pub fn draw(model: &Model, state: &State, theme: &Theme, mut frame: Frame, area: Rect, buf: &mut Buffer) {
-    let Some((run, sequence)) = state.open_sequence() else { return };
+    let Some((run, sequence)) = state.sequence_before_run() else { return };
     let inner = Frame::inner(area);
     let done = format!(" {}, {} of {} done ", sequence.title, run.node, run.nodes.len());
     frame.right = Line::styled(done, theme.style(Role::Title));
@@ -34,7 +34,7 @@ pub fn draw(model: &Model, state: &State, theme: &Theme, mut frame: Frame, area:
 
 /// How many rows it takes.
 pub fn height(state: &State, theme: &Theme) -> usize {
-    state.open_sequence().map_or(0, |(run, sequence)| rows(run, sequence, theme, run.since).len())
+    state.sequence_before_run().map_or(0, |(run, sequence)| rows(run, sequence, theme, run.since).len())
 }
 
 fn rows(run: &SequenceRun, sequence: &Sequence, theme: &Theme, now: Timestamp) -> Rows {

@@ -169,6 +169,11 @@ fn start(model: &Model, state: &State, doc: &mut Doc) {
     }
     if let Some(step) = plan.steps.iter().find(|s| s.kind.moves_nodes()) {
         doc.field("Safe point", &step.safe_point, Role::Text);
+        if plan.driver.mode == Mode::Direct {
+            for (i, line) in step.warning.iter().enumerate() {
+                doc.field(if i == 0 { "Mind" } else { "" }, line, Role::Text);
+            }
+        }
         for key in step.review.iter().flat_map(|c| state.verdict_keys(c)) {
             let title = state.plan.check(&key.check).map_or("", |c| &c.title);
             let rows = state.verdict_of(&key).map_or(&[][..], |v| &v.value.detail);
