@@ -360,6 +360,13 @@ fn node() -> Vec<Case> {
         ),
         only(
             COORDINATOR,
+            "direct-media",
+            ready().set(json!({"driving": "direct", "media_path": "D:\\2503"})),
+            ready().set(json!({"driving": "direct"})),
+            Fail,
+        ),
+        only(
+            COORDINATOR,
             "mock-setup",
             ready().set(rehearsal()),
             with("/machines/COORD01/cau_missing", json!(["MockSetup"])).set(rehearsal()),

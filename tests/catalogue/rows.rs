@@ -45,7 +45,7 @@ pub const ROWS: &[(u8, &[&str])] = &[
     (39, &["scan"]),
     (40, &["update-source", "update-proxy"]),
     (41, &["automatic-updates"]),
-    (42, &["install-media", "install-media-same", "install-media-version"]),
+    (42, &["install-media", "install-media-same", "install-media-version", "direct-media"]),
     (43, &["secure-boot"]),
     (44, &["credssp", "credssp-off", "credentials", "credssp-coordinator"]),
     (45, &["kernel-soft-reboot"]),
