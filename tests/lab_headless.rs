@@ -38,7 +38,8 @@ fn an_upgrade_runs_to_its_end_without_a_screen() {
     let options = Options {
         rate,
         change: Box::new(|world| {
-            world["machines"]["HCI-N3"]["registry"][FILE_SYSTEM]["RefsEnableMetadataValidation"]["value"] = json!(1);
+            world["machines"]["HCI-N3"]["registry"][FILE_SYSTEM]["RefsEnableMetadataValidation"]["value"] =
+                json!(1);
         }),
         ..Options::default()
     };

@@ -166,3 +166,37 @@ async fn an_engine_that_starts_again_adopts_its_run_wherever_it_was_and_starts_n
         assert!(before.is_null() || history[0] == before, "{at:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_canceled_after_one_that_failed_tells_the_first_error() {
+    let mut p = started(&[]).await;
+    p.until("staging", |s| s.unit(&node("HCI-N1")).is_some_and(|u| u.state == UnitState::Staging)).await;
+    // While nobody looked: the run failed, it was started again from elsewhere, and that one was canceled.
+    p.site.change(|w, now| {
+        let minutes = |m: i64| (now + jiff::SignedDuration::from_mins(m)).to_string();
+        let row = |status: &str, error: Option<&str>| {
+            json!({"name": "HCI-N1", "status": status, "error": error, "attempts": 1, "transient": false, "upgrade": null,
+                "installs": [], "suspended_at": null, "suspended_seconds": null, "timing": {}, "rebooted": false})
+        };
+        let report = |n: u32, status: &str, from: i64, node: Json| {
+            json!({"run_id": format!("00000000-0000-0000-0000-00000000000{n}"), "cluster": "HCI-CL1",
+                "plugin": "Microsoft.RollingUpgradePlugin", "arguments": {}, "orchestrator": "COORD01", "user": "x",
+                "status": status, "started": minutes(from), "finished": minutes(from + 1), "functional_level": "Skipped",
+                "error": null, "canceled": 0, "nodes": [node]})
+        };
+        let before = report(1, "Failed", -3000, row("Failed", Some("a story of last week")));
+        let failed = report(2, "Failed", 0, row("Failed", Some("a resource has locked status")));
+        let canceled = report(3, "Canceled", 2, row("Canceled", None));
+        let cau = w.top_mut("cau");
+        (cau["history"], cau["run"]) = (json!([before, failed, canceled]), Json::Null);
+    });
+    p.until("the pause", at_rest).await;
+    let first = p.state().run.as_ref().unwrap().first_error.as_ref().expect("an error").value.clone();
+    assert!(
+        first.starts_with("HCI-N1: ") && first.contains("a resource has locked status (report of the run of "),
+        "{first}"
+    );
+    let why = &p.state().phase_why;
+    assert!(why.starts_with("Cluster-Aware Updating ended with Canceled; first error: HCI-N1: "), "{why}");
+    assert!(!why.contains("last week"), "{why}");
+}

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use nodelift::core::advice::advice;
 use nodelift::core::command::{Command, allowed, lost};
+use nodelift::core::cures::{cure, fault};
 use nodelift::core::event::{ENGINE, Event, Outcome};
+use nodelift::core::plan::Fault;
 use nodelift::core::run::{PauseReason, Phase, UnitState};
 use serde_json::json;
 
@@ -100,4 +102,31 @@ async fn a_node_that_never_returns_is_a_persons_decision_and_nothing_is_forced()
     assert!(["HCI-N2", "HCI-N3", "HCI-N4"].iter().all(|n| !unit(&p, n).0.is_final()), "{}", p.units());
     let since = p.sent[sent..].iter().map(|(op, _)| op.as_str());
     assert!(since.clone().all(|op| op.starts_with("driver-stop-")), "{:?}", p.sent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_back_without_ssh_has_not_failed_and_tells_how_to_bring_it_back() {
+    let mut p = started(&[once("reboot", "HCI-N1", json!({"no_ssh": true}))]).await;
+    p.until("it is back", |s| s.unit(&node("HCI-N1")).is_some_and(|u| u.state == UnitState::Returning)).await;
+    // So long an SSH server may take to come up.
+    assert!(!advice(p.state(), p.now()).urgent);
+    p.wait(Duration::from_secs(6 * 60)).await;
+    assert_eq!(p.state().phase, Phase::Running, "{}", p.state().phase_why);
+    assert_eq!(unit(&p, "HCI-N1").0, UnitState::Returning, "{}", p.units());
+    assert_eq!(fault(p.state(), &node("HCI-N1")), Some(Fault::NoSsh));
+    let said = advice(p.state(), p.now());
+    assert!(said.urgent, "{said:?}");
+    assert!(said.text.starts_with("HCI-N1 is back in the cluster, its SSH server does not answer: "), "{said:?}");
+    assert!(said.text.ends_with("It has not failed; nothing is sent there."), "{said:?}");
+    let lines = cure(p.state(), &node("HCI-N1")).expect("repair lines").commands;
+    assert!(lines.iter().all(|l| l.starts_with("Invoke-Command -ComputerName HCI-N1 {")), "{lines:?}");
+    assert!(lines[0].contains("Start-Service sshd"), "{lines:?}");
+    // Somebody brings it back: the proof is read, and it is a node like the others.
+    p.site.change(|w, _| {
+        w.machine_mut("HCI-N1")["no_ssh"] = json!(false);
+        w.machine_mut("HCI-N1")["reachable"] = json!(true);
+    });
+    p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
+    assert_eq!(fault(p.state(), &node("HCI-N1")), None);
+    assert_eq!(unit(&p, "HCI-N1").0, UnitState::Done);
 }
