@@ -137,9 +137,7 @@ async fn a_foreign_run_is_only_observed() {
 
 #[tokio::test(start_paused = true)]
 async fn an_engine_that_starts_again_adopts_its_run_wherever_it_was_and_starts_no_other() {
-    for at in
-        [UnitState::Pending, UnitState::Staging, UnitState::Draining, UnitState::Offline, UnitState::Resyncing]
-    {
+    for at in [UnitState::Pending, UnitState::Draining, UnitState::Offline] {
         let mut p = started(&[]).await;
         p.until("there", |s| {
             let asked = s.handed_over().is_some_and(|h| h.op.is_some());

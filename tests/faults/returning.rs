@@ -110,7 +110,7 @@ async fn a_node_that_is_back_without_ssh_has_not_failed_and_tells_how_to_bring_i
     p.until("it is back", |s| s.unit(&node("HCI-N1")).is_some_and(|u| u.state == UnitState::Returning)).await;
     // So long an SSH server may take to come up.
     assert!(!advice(p.state(), p.now()).urgent);
-    p.wait(Duration::from_secs(6 * 60)).await;
+    p.wait(Duration::from_secs(15 * 60)).await;
     assert_eq!(p.state().phase, Phase::Running, "{}", p.state().phase_why);
     assert_eq!(unit(&p, "HCI-N1").0, UnitState::Returning, "{}", p.units());
     assert_eq!(fault(p.state(), &node("HCI-N1")), Some(Fault::NoSsh));
