@@ -22,11 +22,13 @@ pub enum Exit {
     JournalUnusable = 9,
     /// Already at the target.
     NothingToDo = 10,
+    /// Somebody interrupted it. What was begun goes on.
+    Interrupted = 130,
 }
 
 impl Exit {
     /// Every code, and when the program ends with it.
-    pub const ALL: [(Exit, &str); 11] = [
+    pub const ALL: [(Exit, &str); 12] = [
         (Exit::Succeeded, "done; with check: ready"),
         (Exit::Internal, "a mistake in nodelift itself"),
         (Exit::Usage, "the command line, the settings, an inventory or a runbook has a mistake"),
@@ -38,6 +40,7 @@ impl Exit {
         (Exit::Unreachable, "no node can be reached, or a host key is not the known one"),
         (Exit::JournalUnusable, "the journal cannot be written or read"),
         (Exit::NothingToDo, "with check: every node is at the target already"),
+        (Exit::Interrupted, "interrupted: what was begun on the machines goes on"),
     ];
 }
 

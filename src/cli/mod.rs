@@ -12,6 +12,7 @@ mod doctor;
 mod documents;
 mod earlier;
 mod exit;
+mod headless;
 mod home;
 mod hosts;
 pub mod imitated;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use color_eyre::eyre::{Result, WrapErr};
 
-use super::{Exit, earlier, hosts, screen, secrets, session, site};
+use super::{Exit, earlier, headless, hosts, screen, secrets, session, site};
 use crate::config::settings::Settings;
 use crate::core::event::{EngineInfo, Stamped};
 use crate::core::plan::Plan;
@@ -37,6 +37,8 @@ pub struct Run {
     /// Rehearse: every node is drained, restarted and taken back into service, and none is upgraded
     #[arg(long)]
     rehearse: bool,
+    #[command(flatten)]
+    headless: headless::Options,
 }
 
 impl Run {
@@ -46,8 +48,11 @@ impl Run {
             Ok(pair) => pair,
             Err(exit) => return Ok(exit),
         };
-        if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-            eprintln!("nodelift: run opens a screen and needs a terminal. `nodelift check` works without.");
+        let watched = !self.headless.is_headless();
+        if watched && (!std::io::stdout().is_terminal() || !std::io::stdin().is_terminal()) {
+            eprintln!(
+                "nodelift: run opens a screen and needs a terminal: --headless works without, --yes starts there."
+            );
             return Ok(Exit::Usage);
         }
         let path = settings.state.join("runs").join(inventory.cluster.replace(['/', '\\'], "_"));
@@ -110,9 +115,19 @@ impl Run {
                 folder: Some(folder.with_raw_limit(raw_limit)),
             })
         })?;
-        screen::show(stream, settings, screen::Leaving::EndsEngine, Some(place))?;
+        let mut end = headless::End::Itself;
+        if watched {
+            screen::show(stream, settings, screen::Leaving::EndsEngine, Some(place))?;
+        } else {
+            end = headless::follow(stream, &self.headless)?;
+        }
         let state = engine.join()?;
         drop(cluster);
+        if end == headless::End::Interrupted {
+            eprintln!("Interrupted. What was begun on the machines goes on by itself.");
+            farewell(&state, &self.inventory);
+            return Ok(Exit::Interrupted);
+        }
         Ok(farewell(&state, &self.inventory))
     }
 }

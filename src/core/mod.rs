@@ -9,6 +9,7 @@ pub mod decide;
 pub mod event;
 pub mod expr;
 pub mod gates;
+pub mod headless;
 pub mod judge;
 pub mod log;
 pub mod name;

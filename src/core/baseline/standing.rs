@@ -75,10 +75,10 @@ fn configuration<'a>(state: &'a State, node: &NodeName) -> Option<&'a Configurat
     state.run.as_ref()?.configurations.get(node)
 }
 
-/// It was below the target when the run began: what is at the target since then is compared.
+/// It was below the target when the run began: what is at the target since then is compared. A rehearsal brings nothing to the target.
 pub(in crate::core) fn upgraded_here(state: &State, node: &NodeName) -> bool {
     let baseline = state.run.as_ref().and_then(|r| r.baseline.get(node));
-    baseline.is_some_and(|b| b.build < state.plan.target.build)
+    !state.plan.rehearses() && baseline.is_some_and(|b| b.build < state.plan.target.build)
 }
 
 fn nothing_to_compare(why: &str) -> Change {

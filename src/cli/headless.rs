@@ -1,0 +1,171 @@
+//! A run without a screen: what happens, a line each; it ends when the run does, or when a person is needed.
+
+use std::time::Duration;
+
+use clap::Args;
+use color_eyre::eyre::{Result, bail};
+use tokio::io::DuplexStream;
+
+use crate::core::headless::{Agreed, Headless, Next};
+use crate::core::log::{Level, LogLine};
+use crate::core::narrate::narrate;
+use crate::core::state::State;
+use crate::link::{FromEngine, PROTOCOL, Reader, ToEngine, Writer};
+
+/// How often a run is looked at where nothing happens.
+const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// Without a screen: print what happens, end when the run does or when a person is needed
+    #[arg(long)]
+    headless: bool,
+    /// Start once every blocker passes, and leave for later what waits for a person
+    #[arg(long, requires = "headless")]
+    yes: bool,
+    /// Do every automatic fix first, and the restarts that have to follow
+    #[arg(long, requires = "headless")]
+    fix: bool,
+    /// Go on with a run that was under way when its nodelift ended; not while anything about a node is unknown
+    #[arg(long, requires = "headless")]
+    auto_resume: bool,
+    /// Do a step that cannot be undone, for the plan of that hash; may be given several times
+    #[arg(long, value_name = "STEP=PLAN_SHA256", requires = "headless", value_parser = agreed_step)]
+    commit: Vec<(String, String)>,
+}
+
+impl Options {
+    /// Without a screen.
+    pub fn is_headless(&self) -> bool {
+        self.headless
+    }
+
+    fn agreed(&self) -> Agreed {
+        Agreed {
+            start: self.yes,
+            fix: self.fix,
+            resume: self.auto_resume,
+            commits: self.commit.iter().cloned().collect(),
+        }
+    }
+}
+
+fn agreed_step(text: &str) -> Result<(String, String), String> {
+    let (step, hash) = text.split_once('=').ok_or("it is STEP=PLAN_SHA256: `nodelift run` prints the hash")?;
+    if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err("the hash of a plan has 64 hexadecimal digits: `nodelift run` prints it".into());
+    }
+    Ok((step.to_owned(), hash.to_ascii_lowercase()))
+}
+
+/// How the watching ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The run did, or a person is needed.
+    Itself,
+    /// Somebody interrupted it. What goes on by itself does.
+    Interrupted,
+}
+
+/// Takes a run along.
+///
+/// # Errors
+/// The engine left.
+pub fn follow(stream: DuplexStream, options: &Options) -> Result<End> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(watch(stream, options))
+}
+
+async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
+    let (read, write) = tokio::io::split(stream);
+    let (mut from, mut to) = (Reader::new(read), Writer::new(write));
+    to.send(&ToEngine::Hello { protocol: PROTOCOL }).await?;
+    let mut headless = Headless::new(options.agreed());
+    let (mut state, mut present, mut awaited, mut id) = (None::<State>, false, None, 0);
+    let (mut clock, mut end) = (None, None);
+    // A message that is half read must not be lost to a tick: one task reads, whole messages come out.
+    let (tell, mut heard) = tokio::sync::mpsc::channel(256);
+    let reading = tokio::spawn(async move {
+        while let Ok(message) = from.next::<FromEngine>().await {
+            if tell.send(message).await.is_err() {
+                return;
+            }
+        }
+    });
+    loop {
+        let message = tokio::select! {
+            message = heard.recv() => match message {
+                Some(message) => Some(message),
+                None => match end {
+                    Some(end) => return Ok(end),
+                    None => bail!("the engine left"),
+                },
+            },
+            _ = tokio::signal::ctrl_c(), if end.is_none() => {
+                end = Some(End::Interrupted);
+                to.send(&ToEngine::Quit).await?;
+                None
+            }
+            () = tokio::time::sleep(LOOK) => None,
+        };
+        match message {
+            Some(FromEngine::Hello(hello)) => {
+                println!("{}: {}", hello.plan.cluster, hello.plan.runbook.title);
+                state = Some(State::new((*hello.plan).into()));
+            }
+            Some(FromEngine::Event(event)) => {
+                let Some(state) = &mut state else { continue };
+                if present {
+                    narrate(state, &event).iter().filter(|l| l.level >= Level::Info).for_each(print);
+                }
+                state.apply(&event);
+                clock = Some((event.at, std::time::Instant::now()));
+            }
+            Some(FromEngine::CaughtUp) => {
+                present = true;
+                if let Some(hash) = state.as_ref().and_then(|s| s.plan_sha256.as_ref()) {
+                    println!("plan {hash}");
+                }
+            }
+            Some(FromEngine::Answer { id: answered, refused }) if awaited == Some(answered) => {
+                awaited = None;
+                if let Some(refusal) = refused {
+                    eprintln!("nodelift: refused: {}", refusal.0);
+                    end = Some(End::Itself);
+                    to.send(&ToEngine::Quit).await?;
+                }
+            }
+            Some(FromEngine::Bye { why }) => match end {
+                Some(end) => return Ok(end),
+                None => bail!(why),
+            },
+            _ => {}
+        }
+        let Some(seen) = state.as_ref().filter(|_| present && awaited.is_none() && end.is_none()) else {
+            continue;
+        };
+        let now = clock.map_or(jiff::Timestamp::now(), |(at, since): (jiff::Timestamp, std::time::Instant)| {
+            at.checked_add(since.elapsed()).unwrap_or(at)
+        });
+        match headless.next(seen, now) {
+            Next::Wait => {}
+            Next::Ask(command) => {
+                id += 1;
+                awaited = Some(id);
+                to.send(&ToEngine::Command { id, command }).await?;
+            }
+            Next::Leave => {
+                end = Some(End::Itself);
+                to.send(&ToEngine::Quit).await?;
+            }
+        }
+        if reading.is_finished() && heard.is_empty() && end.is_some() {
+            return Ok(end.unwrap_or(End::Itself));
+        }
+    }
+}
+
+fn print(line: &LogLine) {
+    let node = line.node.as_ref().map_or("", |n| n.as_str());
+    println!("{:.0}  {node:<12} {:<8} {}", line.at, line.source, line.text);
+}
