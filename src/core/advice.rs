@@ -9,9 +9,11 @@ use super::command::{
     blockers, failed, fixable, keys_of, lost, moment, plural, recoverable, sequence_nodes, stale,
 };
 use super::connection::Connection;
+use super::cures::fault;
 use super::event::Outcome;
+use super::name::NodeName;
 use super::owed::owed;
-use super::plan::{FixBy, Moment, Stage, StepKind};
+use super::plan::{Fault, FixBy, Moment, Stage, StepKind};
 use super::run::{PauseReason, Phase, UnitState};
 use super::sequence::{Sequence, SequenceRun, Wish};
 use super::state::{CommitState, State};
@@ -281,6 +283,14 @@ fn running(state: &State, now: Timestamp) -> Advice {
             Err(_) => say(text).press(Suggest::Details, "shows what is known").urgent(),
         };
     }
+    if let Some((node, since)) = without_ssh(state, now) {
+        return say(format!(
+            "{node} is back in the cluster, its SSH server does not answer: {}. It has not failed; nothing is sent there.",
+            duration(since)
+        ))
+        .press(Suggest::Details, "shows how to bring it back")
+        .urgent();
+    }
     let Some((node, unit)) = node_in_work(state) else {
         let staging = run.units.values().filter(|u| u.state == UnitState::Staging).count();
         if staging > 0 {
@@ -338,6 +348,17 @@ fn returned(state: &State) -> Option<Advice> {
         None => "opens it".to_owned(),
     };
     Some(say(format!("{node}, {}{saw}.", check.title.to_lowercase())).press(Suggest::Details, does).urgent())
+}
+
+/// A node that the cluster sees again, and SSH not, for longer than coming back usually takes; seconds since.
+fn without_ssh(state: &State, now: Timestamp) -> Option<(&NodeName, i64)> {
+    let usual = state.plan.stages.get(&Stage::Returning).map_or(0, |b| b.expected) as i64;
+    let since = |n: &NodeName| {
+        let from = state.unit(n)?.track.last().filter(|p| p.stage == Stage::Returning)?.from;
+        Some(now.duration_since(from).as_secs())
+    };
+    let kept = state.plan.nodes.iter().filter(|n| fault(state, n) == Some(Fault::NoSsh));
+    kept.filter_map(|n| Some((n, since(n)?))).find(|(_, s)| *s > usual)
 }
 
 fn about(usual: &Usual) -> String {

@@ -359,7 +359,14 @@ impl State {
                 }
             }
             Event::DriverSeen { view } => self.driver_seen(view, at),
-            Event::ReportSeen { report } => self.report = Some(Seen { at, value: report.clone() }),
+            Event::ReportSeen { report } => {
+                if let Some(run) = &mut self.run
+                    && let Some(value) = report.first_failing(run.started_at)
+                {
+                    run.first_error.get_or_insert(Seen { at, value });
+                }
+                self.report = Some(Seen { at, value: report.clone() });
+            }
             Event::UnitChanged { node, to, why } => {
                 if let Some(unit) = self.unit_mut(node) {
                     unit.enter(*to, at, why);
@@ -374,6 +381,11 @@ impl State {
             Event::UnitProgressed { node, measure } => {
                 if let Some(unit) = self.unit_mut(node) {
                     unit.progress.take(*measure, at);
+                }
+            }
+            Event::RolesLeft { node, roles } => {
+                if let Some(unit) = self.unit_mut(node) {
+                    unit.roles_left = roles.clone();
                 }
             }
             Event::UnitStalled { node, quiet } => {

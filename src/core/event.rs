@@ -283,6 +283,9 @@ pub enum Event {
     UnitChanged { node: NodeName, to: UnitState, why: String },
     #[serde(rename = "unit.progress")]
     UnitProgressed { node: NodeName, measure: Measure },
+    /// Roles that are still on a node whose drain failed, as text.
+    #[serde(rename = "unit.roles")]
+    RolesLeft { node: NodeName, roles: Vec<String> },
     /// Nothing has changed on a node in work for too long, with what went quiet; or, with nothing, something has again.
     #[serde(rename = "unit.stall")]
     UnitStalled { node: NodeName, quiet: Vec<Quiet> },
@@ -366,6 +369,7 @@ impl Event {
             | ReportSeen { .. }
             | UnitChanged { .. }
             | UnitStalled { .. }
+            | RolesLeft { .. }
             | OpSeen { .. }
             | GateSeen { .. }
             | StartAsked
@@ -420,7 +424,7 @@ impl Event {
             PersonAwaited { node, .. } | BaselineCompared { node, .. } | ChangesAccepted { node, .. } => {
                 Some(node)
             }
-            UnitProgressed { node, .. } | UnitStalled { node, .. } => Some(node),
+            UnitProgressed { node, .. } | UnitStalled { node, .. } | RolesLeft { node, .. } => Some(node),
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
             RecoveryIntended { node, .. } | GateViolated { node, .. } => Some(node),
             StepDone { node, .. } => Some(node),

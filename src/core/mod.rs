@@ -5,6 +5,7 @@ pub mod apply;
 pub mod baseline;
 pub mod command;
 pub mod connection;
+pub mod cures;
 pub mod decide;
 pub mod event;
 pub mod expr;

@@ -260,6 +260,12 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             };
             one(Some(node), "run", level, format!("{}: {why}", to.word()))
         }
+        Event::RolesLeft { node, roles } if roles.is_empty() => {
+            one(Some(node), "run", Level::Info, "no role is left on it".into())
+        }
+        Event::RolesLeft { node, roles } => {
+            one(Some(node), "run", Level::Warning, format!("still on it: {}", roles.join(", ")))
+        }
         Event::UnitStalled { node, quiet } if quiet.is_empty() => {
             one(Some(node), "run", Level::Info, "something moves again".into())
         }

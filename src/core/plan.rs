@@ -313,9 +313,31 @@ pub struct Driver {
     /// What the tool of the document says of a node, by where it stands: for those who know that tool.
     #[serde(default)]
     pub shown: BTreeMap<UnitState, String>,
+    /// What a person can do about a node that does not go on by itself.
+    #[serde(default)]
+    pub cures: BTreeMap<Fault, Cure>,
     /// Reads of the state, in seconds: while a run is on, and else.
     pub every: u64,
     pub idle_every: u64,
+}
+
+/// What keeps a node from going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Its roles could not be moved away.
+    DrainFailed,
+    /// The cluster sees it again, its SSH server does not answer.
+    NoSsh,
+}
+
+/// Words and commands for a person; `{node}` is the node's name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cure {
+    pub say: Vec<String>,
+    #[serde(default)]
+    pub commands: Vec<String>,
 }
 
 /// The stages of a node, in order, as the track on the screen shows them.

@@ -199,6 +199,16 @@ pub struct Unit {
     /// Starts of the system seen since the baseline.
     pub boots: u32,
     pub progress: Progress,
+    /// Roles that were still on it when its drain had failed, as text.
+    pub roles_left: Vec<String>,
+}
+
+impl Unit {
+    /// Its drain has failed, or it failed while it was drained.
+    pub fn drain_failed(&self) -> bool {
+        let drained_last = self.track.last().is_some_and(|p| p.stage == Stage::Draining);
+        self.state == UnitState::DrainFailed || (self.state == UnitState::Failed && drained_last)
+    }
 }
 
 /// Time spent in one stage.

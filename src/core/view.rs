@@ -86,6 +86,10 @@ pub struct RolesView {
 /// One role, and where it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoleView {
+    #[serde(default)]
+    pub name: String,
+    #[serde(default, rename = "type")]
+    pub kind: String,
     /// `Offline` ones need not be moved.
     pub state: String,
     pub owner: String,
@@ -94,8 +98,16 @@ pub struct RoleView {
 impl RolesView {
     /// Roles that are still on a node.
     pub fn on(&self, node: &NodeName) -> u32 {
-        let there = |r: &&RoleView| r.state != "Offline" && NodeName::new(&r.owner) == *node;
-        self.groups.iter().filter(there).count() as u32
+        self.still_on(node).count() as u32
+    }
+
+    /// The same as text: `SQL-VM1 (VirtualMachine, Online)`.
+    pub fn names_on(&self, node: &NodeName) -> Vec<String> {
+        self.still_on(node).map(|r| format!("{} ({}, {})", r.name, r.kind, r.state)).collect()
+    }
+
+    fn still_on(&self, node: &NodeName) -> impl Iterator<Item = &RoleView> {
+        self.groups.iter().filter(move |r| r.state != "Offline" && NodeName::new(&r.owner) == *node)
     }
 }
 
@@ -185,6 +197,35 @@ pub struct DriverReport {
     pub error_id: Option<String>,
     #[serde(default)]
     pub nodes: Vec<ReportNode>,
+    /// The reports before it that did not succeed either, without one between that did; the oldest first.
+    #[serde(default)]
+    pub earlier: Vec<EarlierReport>,
+}
+
+/// A report before the last one: how that run ended, and what it says of the first node that failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EarlierReport {
+    pub status: String,
+    pub started_utc: Timestamp,
+    #[serde(default)]
+    pub error_id: Option<String>,
+    #[serde(default)]
+    pub node: Option<NodeName>,
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+impl DriverReport {
+    /// What the first of the runs before it that failed says, in a sentence; only of runs that began after a time. A run that was
+    /// canceled says nothing about why (azure-local-upgrade 3.5, tsg: Previous CAU run status was canceled).
+    pub fn first_failing(&self, since: Timestamp) -> Option<String> {
+        let ours = |e: &&EarlierReport| e.started_utc.duration_since(since).as_secs() > -60;
+        let first = self.earlier.iter().filter(ours).find(|e| e.error.is_some() || e.error_id.is_some())?;
+        let node = first.node.as_ref().map_or_else(String::new, |n| format!("{n}: "));
+        let what = first.error.as_ref().or(first.error_id.as_ref())?;
+        let began = first.started_utc.strftime("%H:%M");
+        Some(format!("{node}{what} (report of the run of {began} UTC, {})", first.status))
+    }
 }
 
 /// One node in a report.

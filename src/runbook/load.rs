@@ -548,6 +548,7 @@ impl Loader<'_> {
             recover,
             words: t.words.clone(),
             shown: t.shown.clone(),
+            cures: t.cures.clone(),
             every: t.every.max(1),
             idle_every: t.idle_every.max(1),
         })

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use toml::Spanned;
 
 use crate::core::log::LogFormat;
-use crate::core::plan::{Class, Mode, Moment, Place, Scope, Severity, Stage, StepKind, Tier};
+use crate::core::plan::{Class, Cure, Fault, Mode, Moment, Place, Scope, Severity, Stage, StepKind, Tier};
 use crate::core::run::UnitState;
 
 /// A text that an error may have to point at.
@@ -133,6 +133,9 @@ pub struct DriverTable {
     /// What the document's tool says of a node, by where it stands.
     #[serde(default)]
     pub shown: BTreeMap<UnitState, String>,
+    /// What a person can do about a node that does not go on by itself.
+    #[serde(default)]
+    pub cures: BTreeMap<Fault, Cure>,
     pub every: u64,
     pub idle_every: u64,
 }

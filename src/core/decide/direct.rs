@@ -11,7 +11,6 @@ use super::units::EVIDENCE_HOLDS;
 use super::{Decider, Turn};
 use crate::core::baseline::gate;
 use crate::core::command::{Refusal, plural};
-use crate::core::connection::Connection;
 use crate::core::event::{ENGINE, Event, ProofItem};
 use crate::core::name::NodeName;
 use crate::core::plan::{Probe, Stage, Step};
@@ -238,7 +237,6 @@ impl Decider {
     ) -> (UnitState, String) {
         let gate = matches!(action.kind, ActionKind::Gate { .. });
         let machine = &self.state.machines[node];
-        let seen = machine.cluster.as_ref().is_some_and(|c| c.value.state != "Down");
         let closed = known.and_then(|k| k.gate.iter().find(|i| !i.holds));
         let closed =
             closed.map(|i| i.why.clone().map_or_else(|| i.title.clone(), |w| format!("{}: {w}", i.title)));
@@ -255,13 +253,17 @@ impl Decider {
                 UnitState::Executing,
                 closed.map_or_else(|| lower(&action.title), |c| format!("waits until: {c}")),
             ),
+            // What the cluster said before it went is no sign of its return.
+            Stage::Restarting if self.is_back(node) => {
+                let why = if machine.connection.is_ready() {
+                    "it answers again"
+                } else {
+                    "the cluster sees it again, SSH does not answer yet"
+                };
+                (UnitState::Returning, why.into())
+            }
             Stage::Restarting if machine.connection.is_ready() => {
                 (UnitState::CommitReboot, "is about to restart".into())
-            }
-            Stage::Restarting
-                if seen && matches!(machine.connection, Connection::Trouble(_)) && self.was_away(node) =>
-            {
-                (UnitState::Returning, "the cluster sees it again, SSH does not answer yet".into())
             }
             Stage::Restarting => (UnitState::Offline, "restarts; nothing answers there, as expected".into()),
             Stage::Returning => {
@@ -283,9 +285,16 @@ impl Decider {
         }
     }
 
-    fn was_away(&self, node: &NodeName) -> bool {
-        let away = |u: &crate::core::state::Unit| matches!(u.state, UnitState::Offline | UnitState::Returning);
-        self.state.unit(node).is_some_and(away)
+    /// It was away, and since then it answers or the cluster says something new of it.
+    fn is_back(&self, node: &NodeName) -> bool {
+        let Some(unit) = self.state.unit(node) else { return false };
+        let machine = &self.state.machines[node];
+        let news = machine.cluster.as_ref().filter(|c| c.value.state != "Down").map(|c| c.at);
+        match unit.state {
+            UnitState::Offline => machine.connection.is_ready() || news > unit.since,
+            UnitState::Returning => machine.connection.is_ready() || news.is_some(),
+            _ => false,
+        }
     }
 
     /// What was found after an engine ended, where nodes are moved by ourselves.

@@ -138,6 +138,8 @@ pub struct Pulse {
 /// What is known beside the state and not worth keeping: what is under way, and how fresh polls are.
 #[derive(Debug, Default)]
 struct Live {
+    /// Since when this engine looks at the nodes: an engine that has just started has not looked in vain.
+    looks_since: Option<Timestamp>,
     /// Reads for checks that were sent.
     reading: BTreeSet<ReadKey>,
     polls: BTreeMap<ReadKey, Poll>,

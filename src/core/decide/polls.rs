@@ -42,12 +42,10 @@ impl Decider {
             let in_work = self.state.unit(node).is_some_and(|u| u.state.in_work());
             out.push((self.host_key(node), if in_work { d.every } else { d.idle_every * 2 }));
         }
-        let draining = self
-            .state
-            .plan
-            .nodes
-            .iter()
-            .any(|n| self.state.unit(n).is_some_and(|u| u.state.stage() == Stage::Draining));
+        let draining =
+            self.state.plan.nodes.iter().any(|n| {
+                self.state.unit(n).is_some_and(|u| u.state.stage() == Stage::Draining || u.drain_failed())
+            });
         if let Some(roles) = d.roles.as_ref().filter(|_| draining) {
             out.push((any(roles), d.every));
         }
@@ -305,7 +303,11 @@ impl Decider {
             && let Ok(view) = serde_json::from_value::<RolesView>(json.clone())
         {
             for node in self.state.plan.nodes.clone() {
-                let draining = self.state.unit(&node).is_some_and(|u| u.state.stage() == Stage::Draining);
+                let Some(unit) = self.state.unit(&node) else { continue };
+                let (draining, roles) = (unit.state.stage() == Stage::Draining, view.names_on(&node));
+                if unit.drain_failed() && unit.roles_left != roles {
+                    self.emit(turn, ENGINE, Event::RolesLeft { node: node.clone(), roles }, now);
+                }
                 if draining {
                     let left = Measure::RolesLeft(view.on(&node));
                     self.measured(turn, node, left, now);

@@ -190,11 +190,13 @@ impl Decider {
         let driver = self.state.driver.as_ref()?;
         let spoke = driver.at > self.delegate_intended_at()?;
         let name = &self.state.plan.driver.name;
-        // The task itself failed before a run began: there is no report to wait for.
+        // The task itself failed before a run began: nothing goes on, and there is no report of it.
+        let looked = self.asked_since(&self.report_key(), Some(driver.at)) || after(driver.at, LOST_AFTER) <= now;
         if let Some(OpVerdict::Ended { code, why, message }) = verdict
             && *code != 0
             && spoke
             && driver.value.is_idle()
+            && looked
             && self.own_report().is_none()
         {
             let message = message.as_deref().unwrap_or(why);

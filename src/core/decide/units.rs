@@ -15,6 +15,7 @@ pub(super) const EVIDENCE_HOLDS: i64 = 300;
 
 impl Decider {
     pub(super) fn settle_units(&mut self, turn: &mut Turn, now: Timestamp) {
+        self.live.looks_since.get_or_insert(now);
         if self.state.plan.driver.mode == Mode::Direct {
             return self.settle_direct_units(turn, now);
         }
@@ -77,8 +78,9 @@ impl Decider {
     /// Seconds since the driver or the cluster last answered.
     pub(super) fn evidence_age(&self, now: Timestamp) -> i64 {
         let cluster = ReadKey { group: self.state.plan.driver.cluster.clone(), node: None };
-        let last = [self.fresh_at(&self.driver_key()), self.fresh_at(&cluster), self.delegate_intended_at()];
-        last.into_iter().flatten().max().map_or(0, |at| seconds(at, now))
+        let looked = [self.fresh_at(&self.driver_key()), self.fresh_at(&cluster)];
+        let last = looked.into_iter().chain([self.delegate_intended_at(), self.live.looks_since]);
+        last.flatten().max().map_or(0, |at| seconds(at, now))
     }
 
     fn working(&self, node: &NodeName, entry: &DriverNode, now: Timestamp) -> (UnitState, String) {

@@ -5,6 +5,7 @@ use ratatui::text::Line;
 use super::page;
 use crate::core::baseline::unexplained_on;
 use crate::core::connection::{Connection, TroubleKind};
+use crate::core::cures::cure;
 use crate::core::event::Answer;
 use crate::core::name::NodeName;
 use crate::core::pace::placed;
@@ -80,6 +81,7 @@ pub fn write(model: &Model, node: &NodeName, doc: &mut Doc) {
     }
     if let Some(unit) = state.unit(node) {
         write_unit(model, state, unit, doc);
+        way_on(state, node, unit, doc);
     }
     changes(state, node, doc);
     connection(model, state, machine, trouble.is_some(), doc);
@@ -107,6 +109,29 @@ fn out_of_band(kind: TroubleKind, node: &NodeName, doc: &mut Doc) {
          so does somebody in between. An upgrade in place keeps it.",
         Role::Text,
     );
+}
+
+/// What is left on a node that does not go on by itself, and what a person can do about it.
+fn way_on(state: &State, node: &NodeName, unit: &Unit, doc: &mut Doc) {
+    let mut written = false;
+    if unit.drain_failed() {
+        for (i, role) in unit.roles_left.iter().enumerate() {
+            doc.field(if i == 0 { "Still here" } else { "" }, role, Role::Attention);
+            written = true;
+        }
+    }
+    if let Some(cure) = cure(state, node) {
+        for (i, line) in cure.say.iter().enumerate() {
+            doc.field(if i == 0 { "Way on" } else { "" }, line, Role::Text);
+        }
+        for line in &cure.commands {
+            doc.field("", line, Role::Code);
+        }
+        written = true;
+    }
+    if written {
+        doc.blank();
+    }
 }
 
 fn write_unit(model: &Model, state: &State, unit: &Unit, doc: &mut Doc) {
