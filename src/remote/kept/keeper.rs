@@ -108,10 +108,11 @@ impl Keeper {
                 Attempt::Close(close) => return Next::Close(close),
                 Attempt::Failed(trouble) => {
                     let trouble = judge(trouble, worked_before, &mut refusals);
-                    // A machine that restarts in the middle of a handshake looks as if it shared no cipher. Nothing was offered that
-                    // could lock an account, so it is tried some more while a person is already told.
-                    doubts += u32::from(trouble.kind == TroubleKind::NoCommonAlgorithm);
-                    let doubtful = trouble.kind == TroubleKind::NoCommonAlgorithm && doubts < MAX_DOUBTS;
+                    // A machine that restarts in the middle of a handshake looks as if it shared no cipher, or spoke no SSH. Nothing
+                    // was offered that could lock an account, so it is tried some more while a person is already told.
+                    let doubt = matches!(trouble.kind, TroubleKind::NoCommonAlgorithm | TroubleKind::Garbage);
+                    doubts += u32::from(doubt);
+                    let doubtful = doubt && doubts < MAX_DOUBTS;
                     let stop = trouble.kind.needs_person() && !doubtful;
                     tracing::info!(host = self.shared.way.name(), kind = ?trouble.kind, "{}", trouble.message);
                     self.shared.tell(Connection::Trouble(trouble));
