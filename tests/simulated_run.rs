@@ -4,7 +4,6 @@
 mod pump;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use nodelift::core::command::Command;
 use nodelift::core::name::NodeName;
@@ -157,7 +156,7 @@ async fn as_system_without_network_credentials_nothing_starts() {
     let mut p = Pump::new(world("ready"), |_| {});
     let mut plan = (*p.plan).clone();
     plan.settings.insert("task_account".into(), json!(""));
-    p.plan = Arc::new(plan);
+    p.seal(plan);
     p.start().await;
     p.site.change(|w, _| w.machine_mut("COORD01")["second_hop"] = json!(false));
     p.until("a pause", |s| matches!(s.phase, Phase::Paused(_))).await;
