@@ -85,7 +85,7 @@ async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
     let (mut clock, mut end) = (None, None);
     // A message that is half read must not be lost to a tick: one task reads, whole messages come out.
     let (tell, mut heard) = tokio::sync::mpsc::channel(256);
-    let reading = tokio::spawn(async move {
+    tokio::spawn(async move {
         while let Ok(message) = from.next::<FromEngine>().await {
             if tell.send(message).await.is_err() {
                 return;
@@ -158,9 +158,6 @@ async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
                 end = Some(End::Itself);
                 to.send(&ToEngine::Quit).await?;
             }
-        }
-        if reading.is_finished() && heard.is_empty() && end.is_some() {
-            return Ok(end.unwrap_or(End::Itself));
         }
     }
 }

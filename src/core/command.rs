@@ -238,10 +238,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             if !state.blocks(key, now) {
                 return refuse("it blocks nothing");
             }
-            if reason.trim().chars().count() < REASON_LEAST {
-                return refuse(format!("the reason needs {REASON_LEAST} characters"));
-            }
-            Ok(())
+            reasoned(reason)
         }
         Command::AcceptChanges { node, reason } => {
             if state.phase.is_terminal() {
@@ -250,10 +247,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             if unexplained_on(state, node).is_empty() {
                 return refuse(format!("nothing on {node} waits for an explanation"));
             }
-            if reason.trim().chars().count() < REASON_LEAST {
-                return refuse(format!("the reason needs {REASON_LEAST} characters"));
-            }
-            Ok(())
+            reasoned(reason)
         }
         Command::Start | Command::Pause | Command::Resume | Command::Stop
             if state.phase.is_preparing() && state.open_sequence().is_some() =>
@@ -299,12 +293,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
         }),
         Command::Commit { step, typed, reason } => {
             commit_open(state, step)?;
-            if typed != &state.plan.cluster {
-                return refuse(format!("type the cluster's name: {}", state.plan.cluster));
-            }
-            if reason.trim().chars().count() < REASON_LEAST {
-                return refuse(format!("the reason needs {REASON_LEAST} characters"));
-            }
+            typed_out(state, typed, reason)?;
             // A proof that is old or absent is taken again before anything is done; a fresh one that fails says no.
             match fresh_proof(state, step, now).and_then(|items| items.iter().find(|i| !i.holds)) {
                 Some(item) => refuse(format!("not proved: {}", item.title)),
@@ -339,15 +328,25 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
         },
         Command::Recover { typed, reason } => {
             recoverable(state, now)?;
-            if typed != &state.plan.cluster {
-                return refuse(format!("type the cluster's name: {}", state.plan.cluster));
-            }
-            if reason.trim().chars().count() < REASON_LEAST {
-                return refuse(format!("the reason needs {REASON_LEAST} characters"));
-            }
-            Ok(())
+            typed_out(state, typed, reason)
         }
     }
+}
+
+/// What is taken upon oneself has a reason that says something.
+fn reasoned(reason: &str) -> Result<(), Refusal> {
+    if reason.trim().chars().count() < REASON_LEAST {
+        return refuse(format!("the reason needs {REASON_LEAST} characters"));
+    }
+    Ok(())
+}
+
+/// What cannot be undone is confirmed by the cluster's name, with a reason (run-safety-model 10, T3).
+fn typed_out(state: &State, typed: &str, reason: &str) -> Result<(), Refusal> {
+    if typed != state.plan.cluster {
+        return refuse(format!("type the cluster's name: {}", state.plan.cluster));
+    }
+    reasoned(reason)
 }
 
 /// The proof of a step, where it is younger than a minute and no new one is on its way.
@@ -445,11 +444,8 @@ pub fn lost(state: &State) -> Vec<VerdictKey> {
 pub fn moment(state: &State) -> Moment {
     let current = state.current_step().and_then(|id| state.plan.steps.iter().position(|s| s.id == id));
     let driven = state.plan.steps.iter().position(|s| s.kind.moves_nodes());
-    if state.run.is_some() && current > driven || current.is_none() && state.run.is_some() {
-        Moment::After
-    } else {
-        Moment::Before
-    }
+    let driven_already = state.run.is_some() && (current.is_none() || current > driven);
+    if driven_already { Moment::After } else { Moment::Before }
 }
 
 /// Every verdict of a moment, in the order of the plan.

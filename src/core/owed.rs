@@ -42,5 +42,5 @@ pub fn owed(state: &State) -> Vec<Owed<'_>> {
         Owed { step, on, why, left }
     };
     let open = state.cleanups().map(|s| item(s, false));
-    open.chain(state.left_open().map(|(s, _)| item(s, true))).collect()
+    open.chain(state.left_open().map(|s| item(s, true))).collect()
 }

@@ -412,15 +412,14 @@ impl State {
         self.plan.steps.iter().filter(needed).filter(move |s| ended(&s.id).is_none() && !left_open(&s.id))
     }
 
-    /// Clean-ups that a person left open, and why they could not be done: to be done by hand.
-    pub fn left_open(&self) -> impl Iterator<Item = (&Step, &str)> {
+    /// Clean-ups that a person left open: to be done by hand.
+    pub fn left_open(&self) -> impl Iterator<Item = &Step> {
         let run = self.run.as_ref();
         let deferred = move |s: &&Step| {
             let state = run.and_then(|r| r.commits.get(&s.id));
             s.always && matches!(state, Some(CommitState::Deferred { .. }))
         };
-        let why = move |s: &Step| Some(run?.steps.get(&s.id)?.ended.as_ref()?.value.message.as_str());
-        self.plan.steps.iter().filter(deferred).map(move |s| (s, why(s).unwrap_or("not done")))
+        self.plan.steps.iter().filter(deferred)
     }
 
     /// The step the run is at: the first that has not ended well.

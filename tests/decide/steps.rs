@@ -227,7 +227,7 @@ fn a_clean_up_that_cannot_be_done_keeps_the_run_open_until_it_is_or_a_person_lea
     w.command(Command::Defer).unwrap();
     w.pass(5);
     assert_eq!(w.decider.state().verdict, Some(RunVerdict::Stopped));
-    let open: Vec<&str> = w.decider.state().left_open().map(|(s, _)| s.title.as_str()).collect();
+    let open: Vec<&str> = w.decider.state().left_open().map(|s| s.title.as_str()).collect();
     assert_eq!(open, ["Flag off"]);
     assert!(w.decider.state().run.as_ref().unwrap().message.ends_with("; not done: Flag off"));
 }

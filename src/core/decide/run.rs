@@ -411,7 +411,7 @@ impl Decider {
             return self.clean_up(turn, &step, now);
         }
         let Some(run) = &self.state.run else { return };
-        let open: Vec<&str> = self.state.left_open().map(|(s, _)| s.title.as_str()).collect();
+        let open: Vec<&str> = self.state.left_open().map(|s| s.title.as_str()).collect();
         let open = if open.is_empty() { String::new() } else { format!("; not done: {}", open.join(", ")) };
         if let Some(ending) = run.ending.clone() {
             let message = format!("{}{open}", ending.message);

@@ -15,7 +15,6 @@ use crate::input::{Action, Code, Key, Scope};
 use crate::theme::{Role, Theme};
 use crate::ui::model::Model;
 use crate::ui::panes::steps;
-use crate::ui::signs::Sign;
 use crate::ui::time;
 use crate::ui::widgets::buttons::{self, Button};
 use crate::ui::widgets::doc::Doc;
@@ -230,7 +229,8 @@ impl Commit {
         let Grave::Step(step) = &self.what else {
             doc.text("What must hold:", Role::Text);
             for item in state.recovery_conditions(model.now) {
-                condition(doc, steps::judged(theme.glyphs(), &item));
+                let (sign, words) = steps::judged(theme.glyphs(), &item);
+                doc.signed(sign, &words);
             }
             return;
         };
@@ -246,25 +246,8 @@ impl Commit {
             (None, _) => "Not proved yet:".to_owned(),
         };
         doc.text(&head, Role::Text);
-        for item in steps::proof(theme.glyphs(), state, step) {
-            condition(doc, item);
+        for (sign, words) in steps::proof(theme.glyphs(), state, step) {
+            doc.signed(sign, &words);
         }
-    }
-}
-
-/// One condition with its sign, in as many rows as it takes.
-fn condition(doc: &mut Doc, (sign, words): (Sign, String)) {
-    let theme = doc.theme;
-    let lines = text::wrap(&words, doc.width.saturating_sub(4).max(1));
-    for (i, line) in lines.into_iter().enumerate() {
-        let mut row = Row::new();
-        row.gap(2);
-        if i == 0 {
-            row.sign(theme, sign)
-        } else {
-            row.gap(2)
-        };
-        row.add(line, theme.style(Role::Text));
-        doc.row(row);
     }
 }

@@ -157,16 +157,6 @@ fn write_left(model: &Model, state: &State, run: &Run, doc: &mut Doc) {
         doc.text("  Nothing.", Role::Text);
     }
     for (sign, what) in left {
-        for (i, line) in text::wrap(&what, doc.width.saturating_sub(4).max(1)).into_iter().enumerate() {
-            let mut row = Row::new();
-            row.gap(2);
-            if i == 0 {
-                row.sign(theme, sign)
-            } else {
-                row.gap(2)
-            };
-            row.add(line, theme.style(Role::Text));
-            doc.row(row);
-        }
+        doc.signed(sign, &what);
     }
 }

@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 use super::row::Row;
 use super::text;
 use crate::theme::{Role, Theme};
+use crate::ui::signs::Sign;
 
 /// Columns of the labels.
 const LABEL: usize = 12;
@@ -41,6 +42,22 @@ impl<'t> Doc<'t> {
     pub fn text(&mut self, words: &str, role: Role) -> &mut Self {
         let style = self.theme.style(role);
         self.lines.extend(text::wrap(words, self.width).into_iter().map(|l| Line::styled(l, style)));
+        self
+    }
+
+    /// A sign and what it is about, in as many rows as it takes.
+    pub fn signed(&mut self, sign: Sign, words: &str) -> &mut Self {
+        for (i, line) in text::wrap(words, self.width.saturating_sub(4).max(1)).into_iter().enumerate() {
+            let mut row = Row::new();
+            row.gap(2);
+            if i == 0 {
+                row.sign(self.theme, sign)
+            } else {
+                row.gap(2)
+            };
+            row.add(line, self.theme.style(Role::Text));
+            self.row(row);
+        }
         self
     }
 
