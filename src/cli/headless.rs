@@ -6,6 +6,8 @@ use clap::Args;
 use color_eyre::eyre::{Result, bail};
 use tokio::io::DuplexStream;
 
+use crate::core::brief::brief;
+use crate::core::event::Event;
 use crate::core::headless::{Agreed, Headless, Next};
 use crate::core::log::{Level, LogLine};
 use crate::core::narrate::narrate;
@@ -119,6 +121,9 @@ async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
                     narrate(state, &event).iter().filter(|l| l.level >= Level::Info).for_each(print);
                 }
                 state.apply(&event);
+                if present && matches!(event.event, Event::PhaseChanged { .. }) {
+                    say_what_was(state);
+                }
                 clock = Some((event.at, std::time::Instant::now()));
             }
             Some(FromEngine::CaughtUp) => {
@@ -159,6 +164,15 @@ async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
                 to.send(&ToEngine::Quit).await?;
             }
         }
+    }
+}
+
+/// A run that an engine was away from: the same words as on the screen.
+fn say_what_was(state: &State) {
+    let Some(brief) = brief(state) else { return };
+    for (what, lines) in brief.parts() {
+        println!("{what}:");
+        lines.iter().for_each(|line| println!("  {line}"));
     }
 }
 

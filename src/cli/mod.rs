@@ -17,7 +17,9 @@ mod home;
 mod hosts;
 pub mod imitated;
 mod init;
+mod journal;
 mod lint;
+mod moving;
 mod prepare;
 mod readiness;
 mod recorded;
@@ -90,6 +92,9 @@ enum Command {
     Replay(replay::Replay),
     /// The readiness of a run, from its journal, as a file for people or programs
     Report(report::Report),
+    /// Verify the journal of a run, or take a run to another machine
+    #[command(subcommand)]
+    Journal(journal::Journal),
     /// Review host keys that are not known yet, once, in one table; decide about a changed one
     Trust(trust::Trust),
     /// List, show or check runbooks
@@ -161,6 +166,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Some(Command::Prepare(c)) => c.run(&settings),
         Some(Command::Replay(c)) => c.run(&settings),
         Some(Command::Report(c)) => c.run(&settings),
+        Some(Command::Journal(c)) => c.run(&settings),
         Some(Command::Trust(c)) => c.run(&settings),
         Some(Command::Runbook(c)) => c.run(&settings),
         Some(Command::Config(c)) => c.run(&settings),

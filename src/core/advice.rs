@@ -60,7 +60,7 @@ impl Advice {
 
 /// What a person should know first.
 pub fn advice(state: &State, now: Timestamp) -> Advice {
-    if let Some(why) = state.keeping.closed().filter(|_| !state.phase.is_terminal()) {
+    if let Some(why) = state.closed().filter(|_| !state.phase.is_terminal()) {
         return unkept(state, &why, now);
     }
     if let Some((node, text)) = state.persons_awaited().next() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::connection::Connection;
+use super::digest::FORM;
 use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
 use super::keeping::Keeping;
 use super::name::NodeName;
@@ -23,6 +24,11 @@ impl State {
     /// What follows from one more event.
     pub fn apply(&mut self, stamped: &Stamped) {
         let at = stamped.at;
+        match &stamped.event {
+            Event::EngineStarted(_) => self.interrupted = self.interruption(at),
+            Event::Resumed { .. } | Event::SequenceResumed => self.interrupted = None,
+            _ => {}
+        }
         self.seq = stamped.seq;
         self.at = Some(at);
         match &stamped.event {
@@ -34,6 +40,13 @@ impl State {
                     let why = "the engine was restarted".to_owned();
                     let halt = Halt { reason: PauseReason::Recovered, why, failed: false };
                     s.paused = Some(Seen { at, value: halt });
+                }
+            }
+            Event::StateHashed { form, sha256 } => {
+                let same = *form != FORM || *sha256 == self.digest();
+                if !same && self.diverged.is_none() {
+                    self.diverged = Some(stamped.seq);
+                    self.written_by = self.engine.as_ref().map(|e| e.version.clone());
                 }
             }
             Event::JournalSeen(keeping) => self.keeping = keeping.clone(),

@@ -10,7 +10,6 @@ use super::baseline::unexplained_on;
 use super::connection::{Connection, Trouble};
 use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
 use super::judge::is_stale;
-use super::keeping::Keeping;
 use super::name::NodeName;
 use super::plan::{FixBy, Moment, Scope, Severity, StepKind};
 use super::revision::revised;
@@ -114,7 +113,7 @@ pub const PROOF_FRESH_FOR: i64 = 60;
 /// # Errors
 /// The refusal, with its reason.
 pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), Refusal> {
-    if let Some(why) = state.keeping.closed().filter(|_| must_be_kept(state, command)) {
+    if let Some(why) = state.closed().filter(|_| must_be_kept(state, command)) {
         return refuse(why);
     }
     match command {
@@ -343,7 +342,7 @@ fn must_be_kept(state: &State, command: &Command) -> bool {
     let looks =
         matches!(command, Connect | CheckAll | Retry { .. } | RetryFailed | RetryNode { .. } | Prove { .. });
     let safe = matches!(command, Pause | Stop | Defer | Attest { .. } | Confirm { .. });
-    !(looks || safe && matches!(state.keeping, Keeping::Full { .. }))
+    !(looks || safe && !state.only_looks())
 }
 
 /// What is taken upon oneself has a reason that says something.

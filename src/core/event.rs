@@ -189,6 +189,9 @@ pub enum Event {
     /// The journal stands otherwise than before: space runs out, or comes back, or nothing can be written any more.
     #[serde(rename = "journal.seen")]
     JournalSeen(Keeping),
+    /// What the engine made of the records so far.
+    #[serde(rename = "state.hash")]
+    StateHashed { form: u32, sha256: String },
     #[serde(rename = "plan.sealed")]
     PlanSealed(Sealed),
     /// A paused run goes on by another plan: the sealed one with these settings as well.
@@ -363,6 +366,7 @@ impl Event {
             ConnectionChanged { .. }
             | FactsRead { .. }
             | PersonAwaited { .. }
+            | StateHashed { .. }
             | CheckJudged { .. }
             | ReadsWanted { .. }
             | ChecksEnded { .. }

@@ -3,10 +3,12 @@
 pub mod advice;
 pub mod apply;
 pub mod baseline;
+pub mod brief;
 pub mod command;
 pub mod connection;
 pub mod cures;
 pub mod decide;
+pub mod digest;
 pub mod event;
 pub mod expr;
 pub mod gates;

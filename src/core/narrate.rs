@@ -35,6 +35,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::EngineStarted(e) => {
             one(None, "run", Level::Info, format!("nodelift {} on {} as {}", e.version, e.host, e.user))
         }
+        Event::StateHashed { .. } => Vec::new(),
         Event::JournalSeen(keeping) => match keeping.closed() {
             Some(why) => one(None, "run", Level::Error, why),
             None if *keeping == Keeping::Fine => one(None, "run", Level::Info, keeping.words()),

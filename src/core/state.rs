@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::Configuration;
+use super::brief::Interruption;
 use super::connection::Connection;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
 use super::keeping::Keeping;
@@ -38,6 +39,11 @@ pub struct State {
     pub engine: Option<EngineInfo>,
     /// How the journal of this engine stands.
     pub keeping: Keeping,
+    /// The first hash in the journal that this program does not come to, by its number, and the version that wrote it.
+    pub diverged: Option<u64>,
+    pub written_by: Option<String>,
+    /// The last time that an engine ended while something was under way.
+    pub interrupted: Option<Interruption>,
     pub plan_sha256: Option<String>,
     /// Of the plan: 1 as it was sealed, one more with every revision.
     pub revision: u32,
@@ -273,6 +279,9 @@ impl State {
             at: None,
             engine: None,
             keeping: Keeping::Fine,
+            diverged: None,
+            written_by: None,
+            interrupted: None,
             plan_sha256: None,
             revision: 1,
             phase: Phase::Draft,

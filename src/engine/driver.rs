@@ -14,6 +14,7 @@ use super::vault::Vault;
 use super::viewers::{FromViewer, ViewerId, Viewers};
 use crate::core::command::Command;
 use crate::core::decide::{Decider, Effect, Observation, Turn};
+use crate::core::digest::FORM;
 use crate::core::event::{Durability, EngineInfo, Event, Sealed, Stamped};
 use crate::core::keeping::Keeping;
 use crate::core::log::{LogLine, Which};
@@ -33,6 +34,8 @@ const OBSERVATIONS: usize = 1024;
 const LINES: usize = 4096;
 /// Time between two looks at the space that the journal has (run-safety-model 7.4).
 const SPACE_EVERY: Duration = Duration::from_secs(60);
+/// Records between two hashes of the state in the journal.
+const HASH_EVERY: u64 = 500;
 /// At the end, how long the disk may take for what the machines printed last.
 const LAST_WRITES: Duration = Duration::from_secs(2);
 
@@ -103,6 +106,7 @@ pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> St
             () = timer => engine.tick(),
         }
     }
+    engine.hash();
     executor.close().await;
     if let Some(output) = output {
         let closed = tokio::task::spawn_blocking(move || output.close());
@@ -139,6 +143,8 @@ struct Engine {
     /// Effects that wait until the journal is safe up to a number.
     held: VecDeque<(u64, Effect)>,
     safe: u64,
+    /// Number of the last record with a hash of the state.
+    hashed: u64,
     clock: Clock,
     plan_sha256: String,
     info: EngineInfo,
@@ -169,6 +175,7 @@ impl Engine {
             executor,
             held: VecDeque::new(),
             safe: 0,
+            hashed: 0,
             clock: setup.clock,
             plan_sha256: setup.plan_sha256,
             info: setup.info,
@@ -243,7 +250,7 @@ impl Engine {
             self.viewers.tell(&FromEngine::Pulse(pulse));
         }
         let wait_for = last.filter(|_| sync).unwrap_or(0);
-        let lost = matches!(self.told.keeping, Keeping::Lost { .. });
+        let lost = self.told.only_looks();
         for effect in turn.effects {
             if lost && effect.changes() {
                 continue;
@@ -253,6 +260,19 @@ impl Engine {
             } else {
                 self.held.push_back((wait_for, effect));
             }
+        }
+        if self.told.seq >= self.hashed + HASH_EVERY {
+            self.hash();
+        }
+    }
+
+    /// Writes down what was made of the records so far, where they are kept.
+    fn hash(&mut self) {
+        self.hashed = self.told.seq;
+        if self.folder.is_some() {
+            let event = Event::StateHashed { form: FORM, sha256: self.decider.state().digest() };
+            let turn = self.decider.record(event, self.clock.now());
+            self.take(turn);
         }
     }
 
@@ -290,7 +310,7 @@ impl Engine {
 
     /// Nothing can be written any more: what would change a machine is never sent, and whatever only looks waits for nothing.
     fn let_go(&mut self) {
-        if matches!(self.told.keeping, Keeping::Lost { .. }) {
+        if self.told.only_looks() {
             for (_, effect) in std::mem::take(&mut self.held) {
                 if !effect.changes() {
                     self.executor.carry_out(effect);

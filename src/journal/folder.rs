@@ -38,6 +38,17 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), raw_limit: 0, _lock: lock })
     }
 
+    /// Locks a run's folder that is there for as long as the file is open, and changes nothing in it.
+    ///
+    /// # Errors
+    /// It is none, or another engine holds it.
+    pub fn hold(path: &Path) -> io::Result<File> {
+        if !path.join("plan.json").is_file() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "there is no plan.json"));
+        }
+        locked(path)
+    }
+
     /// Keeps so many bytes of what one machine prints; 0, the default: none.
     pub fn with_raw_limit(mut self, bytes: u64) -> Self {
         self.raw_limit = bytes;

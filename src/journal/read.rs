@@ -40,6 +40,8 @@ pub struct Reading {
     /// Records that a segment repeats because a write had failed.
     pub repeated: usize,
     pub segments: usize,
+    /// The first record whose number does not follow the one before it.
+    pub gap: Option<u64>,
 }
 
 impl Reading {
@@ -181,6 +183,8 @@ impl Chain {
             Ending::Torn => self.flaws.into_iter().map(|f| (f.segment, f.good)).collect(),
             _ => Vec::new(),
         };
+        let numbers: Vec<u64> = self.good.iter().map(|g| g.record.seq).collect();
+        let gap = numbers.windows(2).find(|w| w[1] != w[0] + 1).map(|w| w[1]);
         Reading {
             previous: self.good.last().map(|g| g.hash.clone()),
             epoch: self.good.iter().map(|g| g.record.epoch).max().unwrap_or(0),
@@ -192,6 +196,7 @@ impl Chain {
             newer: self.newer,
             repeated: self.repeated,
             segments,
+            gap,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::layout::Pane;
 use super::model::{Model, Modes};
 use super::msg::{Ask, Hello, Msg};
 use super::overlays::{Grave, Overlay};
+use crate::core::brief::brief;
 use crate::core::command::{Command, PROOF_FRESH_FOR};
 use crate::core::event::{Event, Stamped};
 use crate::core::log::Which;
@@ -27,6 +28,7 @@ impl Model {
             }
             Msg::CaughtUp => {
                 self.caught_up = true;
+                self.tell_what_was();
                 self.dirty = true;
                 Vec::new()
             }
@@ -138,10 +140,22 @@ impl Model {
             {
                 self.overlays.push(Overlay::Outcome(Default::default()));
             }
+            Event::PhaseChanged { .. } if self.caught_up => self.tell_what_was(),
+            Event::Resumed { .. } | Event::SequenceResumed => {
+                self.overlays.retain(|o| !matches!(o, Overlay::Brief(_)));
+            }
             _ => {}
         }
         self.later(stamped.at);
         self.changed();
+    }
+
+    /// Whoever comes back to a run that an engine was away from reads first what that means.
+    fn tell_what_was(&mut self) {
+        let told = self.state.as_ref().is_some_and(|s| brief(s).is_some());
+        if told && self.overlays.is_empty() && self.modes.replay.is_none() {
+            self.overlays.push(Overlay::Brief(Default::default()));
+        }
     }
 
     fn tick(&mut self, now: Timestamp) -> Vec<Ask> {

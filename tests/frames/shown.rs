@@ -36,6 +36,12 @@ fn the_scenes_that_matter_in_mono_and_ascii() {
     }
 }
 
+/// What one reads after nodelift was away from a run.
+#[test]
+fn after_an_engine_was_away() {
+    check("recovered", &mut make("recovered"), Look::Default, WIDE);
+}
+
 /// What the upgrade of a node changed, and the question whether that is as it should be.
 #[test]
 fn what_an_upgrade_changed() {

@@ -18,7 +18,7 @@ const HOURS: i64 = 5;
 /// How often a person says go on before they end a run.
 const PATIENCE: usize = 3;
 
-fn virtually<F: Future<Output = ()>>(work: F) {
+pub fn virtually<F: Future<Output = ()>>(work: F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(work);
 }
@@ -29,18 +29,23 @@ fn site(plan: &Plan) -> Pump {
         for gone in ["HCI-N3", "HCI-N4"] {
             take_away(w, gone);
         }
-        w["timing"] = json!({
-            "scan": 20, "stage": 120, "drain": 60, "install": 240, "reboot": 180, "resume": 30, "resync": 120, "finish": 20,
-            "storage_wait": 1800, "orphan": 1800, "reboot_timeout": 1800, "setup_test": 10, "validation": 10,
-        });
+        w["timing"] = short();
         w["faults"] = plan.faults.iter().map(crate::plan::Fault::json).collect();
     });
     pump.looks_seldom(60);
     pump
 }
 
+/// Stages that are short.
+pub fn short() -> Json {
+    json!({
+        "scan": 20, "stage": 120, "drain": 60, "install": 240, "reboot": 180, "resume": 30, "resync": 120, "finish": 20,
+        "storage_wait": 1800, "orphan": 1800, "reboot_timeout": 1800, "setup_test": 10, "validation": 10,
+    })
+}
+
 /// A node that the site does not have.
-fn take_away(world: &mut Json, node: &str) {
+pub fn take_away(world: &mut Json, node: &str) {
     let names = |v: &Json| v.as_str().is_some_and(|s| s.eq_ignore_ascii_case(node));
     match world {
         Json::Object(all) => {

@@ -45,6 +45,16 @@ pub struct Pump {
     pub sent: Vec<(OpId, usize)>,
     /// When each read last gave an answer.
     pub answered: BTreeMap<ReadKey, Timestamp>,
+    /// Where the engine ends by itself, once.
+    pub ends: Option<Ends>,
+}
+
+/// An engine that ends right after a record was written.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    pub after: u64,
+    /// What follows from the record was sent, and nobody heard what became of it; or it was not sent.
+    pub sent: bool,
 }
 
 /// Site seconds in one real second. The clock is virtual, so any would do.
@@ -114,6 +124,7 @@ impl Pump {
             sizes: Arc::default(),
             sent: Vec::new(),
             answered: BTreeMap::new(),
+            ends: None,
         };
         pump.watch();
         pump
@@ -237,8 +248,13 @@ impl Pump {
 
     /// The journal stands so from now on.
     pub fn journal(&mut self, keeping: Keeping) {
+        self.record(Event::JournalSeen(keeping));
+    }
+
+    /// Something that happened outside the rules.
+    pub fn record(&mut self, event: Event) {
         let now = self.now();
-        let turn = self.decider.record(Event::JournalSeen(keeping), now);
+        let turn = self.decider.record(event, now);
         self.carry_out(turn);
     }
 
@@ -253,7 +269,7 @@ impl Pump {
     }
 
     /// Where a sequence is.
-    fn sequence(&self) -> String {
+    pub fn sequence(&self) -> String {
         let Some(s) = &self.state().sequence else { return String::new() };
         let at = s.node().and_then(|n| Some((n, s.actions.get(n)?)));
         format!("node {} action {} paused {:?} ended {:?}\n{at:#?}", s.node, s.action, s.paused, s.ended)
@@ -264,7 +280,23 @@ impl Pump {
         run.map(|(n, u)| format!("{n}: {:?}, {}\n", u.state, u.why)).collect()
     }
 
-    fn carry_out(&mut self, turn: Turn) {
+    fn carry_out(&mut self, mut turn: Turn) {
+        let ends = self.ends.take_if(|e| turn.events.iter().any(|x| x.seq == e.after));
+        if let Some(ends) = ends {
+            // What was not written did not happen, and effects follow from the whole of a turn.
+            let whole = turn.events.last().is_some_and(|x| x.seq == ends.after);
+            turn.events.retain(|x| x.seq <= ends.after);
+            if !(ends.sent && whole) {
+                turn.effects.clear();
+            }
+        }
+        self.let_happen(turn);
+        if ends.is_some() {
+            self.engine_restarts();
+        }
+    }
+
+    fn let_happen(&mut self, turn: Turn) {
         self.events.extend(turn.events);
         for effect in turn.effects {
             if let Effect::Run { op, .. } | Effect::Detach { op, .. } = &effect {

@@ -327,7 +327,7 @@ impl Decider {
         proof: Vec<ProofItem>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if let Some(why) = self.state.keeping.closed() {
+        if let Some(why) = self.state.closed() {
             return Err(Refusal(why));
         }
         let s = self.state.plan.step(step).ok_or_else(|| Refusal("there is no such step".into()))?;

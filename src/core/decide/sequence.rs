@@ -241,7 +241,7 @@ impl Decider {
 
     /// What cannot be written down is not begun.
     pub(super) fn halts_unkept(&mut self, turn: &mut Turn, now: Timestamp) -> bool {
-        let Some(why) = self.state.keeping.closed() else { return false };
+        let Some(why) = self.state.closed() else { return false };
         self.halt(turn, PauseReason::JournalUnwritable, why, false, now);
         true
     }

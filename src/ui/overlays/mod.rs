@@ -1,6 +1,7 @@
 //! What lies over the panes: texts to read and questions to answer.
 
 mod attest;
+mod brief;
 mod check;
 mod commit;
 mod confirm;
@@ -44,6 +45,8 @@ pub enum Overlay {
     Step(String, Page),
     Line(LogLine, Page),
     Outcome(Page),
+    /// An engine was away under the run.
+    Brief(Page),
     Confirm(Confirm),
     Waive(Waive),
     Attest(Attest),
@@ -137,7 +140,8 @@ impl Overlay {
             | Overlay::Node(_, p)
             | Overlay::Step(_, p)
             | Overlay::Line(_, p)
-            | Overlay::Outcome(p) => Some(p),
+            | Overlay::Outcome(p)
+            | Overlay::Brief(p) => Some(p),
             Overlay::Check(c) => Some(&mut c.page),
             _ => None,
         }
@@ -162,6 +166,7 @@ impl Overlay {
             Overlay::Step(step, _) => step::write(model, step, &mut doc),
             Overlay::Line(line, _) => line::write(model, line, &mut doc),
             Overlay::Outcome(_) => outcome::write(model, &mut doc),
+            Overlay::Brief(_) => brief::write(model, &mut doc),
             Overlay::Gone => gone::write(model, &mut doc),
             Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => return None,
         }
@@ -177,6 +182,7 @@ impl Overlay {
             Overlay::Step(step, _) => step::title(model, theme, step),
             Overlay::Line(line, _) => line::title(theme, line),
             Overlay::Outcome(_) => outcome::title(model, theme),
+            Overlay::Brief(_) => brief::title(theme),
             Overlay::Gone => gone::title(theme),
             Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => Line::default(),
         }
@@ -190,6 +196,7 @@ impl Overlay {
             Overlay::Node(..) => &[AcceptChanges, RetryNode, Connect, Copy, Up, Down, PageDown, Back],
             Overlay::Line(..) | Overlay::Outcome(_) => &[Copy, Up, Down, PageDown, Back],
             Overlay::Help(_) | Overlay::Step(..) => &[Up, Down, PageDown, Back],
+            Overlay::Brief(_) => &[Resume, Stop, Copy, PageDown, Back],
             Overlay::Gone => &[Back, Leave],
             Overlay::Confirm(_) => &[Yes, No, NextField, Accept],
             Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => &[NextField, PreviousField, Accept, No],
@@ -203,6 +210,7 @@ impl Overlay {
             Overlay::Node(node, _) => node::to_copy(model, node),
             Overlay::Line(line, _) => Some(line.text.clone()),
             Overlay::Outcome(_) => outcome::to_copy(model),
+            Overlay::Brief(_) => brief::to_copy(model),
             _ => None,
         }
     }
@@ -225,7 +233,8 @@ impl Overlay {
             | Overlay::Node(_, p)
             | Overlay::Step(_, p)
             | Overlay::Line(_, p)
-            | Overlay::Outcome(p) => p.top,
+            | Overlay::Outcome(p)
+            | Overlay::Brief(p) => p.top,
             Overlay::Check(c) => c.page.top,
             _ => 0,
         }
