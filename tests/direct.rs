@@ -7,9 +7,10 @@ mod pump;
 use std::collections::BTreeMap;
 
 use nodelift::core::command::{Command, allowed};
+use nodelift::core::cures::{cure, fault};
 use nodelift::core::event::Event;
 use nodelift::core::name::NodeName;
-use nodelift::core::plan::{Mode, Stage};
+use nodelift::core::plan::{Fault, Mode, Stage};
 use nodelift::core::run::{PauseReason, Phase, RunVerdict, UnitState};
 use nodelift::core::state::State;
 use pump::{Pump, world};
@@ -23,7 +24,10 @@ fn direct() -> [(&'static str, Json); 2] {
 }
 
 fn pump(change: impl FnOnce(&mut Json)) -> Pump {
-    Pump::with_settings(world("ready"), &direct(), change)
+    Pump::of("azure-local-powershell", world("ready"), change, |place| {
+        place.settings.extend(direct().map(|(k, v)| (k.to_owned(), v)));
+        place.consoles.insert(n("HCI-N1"), "https://bmc-n1.corp.example".into());
+    })
 }
 
 fn n(name: &str) -> NodeName {
@@ -77,6 +81,7 @@ async fn four_nodes_are_upgraded_by_setup_and_committed() {
     to_the_end(&mut p).await;
     assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
     let stages = [
+        Stage::Staging,
         Stage::Draining,
         Stage::Installing,
         Stage::Restarting,
@@ -268,6 +273,56 @@ async fn a_value_that_the_upgrade_takes_away_is_back_before_the_node_takes_part_
         p.site.look(|w| w.machine("HCI-N1")["registry"][key]["RefsEnableMetadataValidation"]["value"].clone())
     };
     assert_eq!((value(&p), state_of(&p, "HCI-N1")), (json!(0), json!("Paused")));
+    to_the_end(&mut p).await;
+    assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
+}
+
+/// The SSH server's service on a node.
+fn sshd(p: &Pump, node: &str) -> Json {
+    p.site.look(|w| w.machine(node)["services"]["sshd"].clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ssh_server_that_the_upgrade_takes_away_is_brought_back_by_what_setup_was_given() {
+    let mut p = pump(|w| {
+        w["faults"] = json!([{"on": "reboot", "machine": null, "times": null, "do": {"no_ssh": true}}]);
+    });
+    p.start().await;
+    p.until("a restart", |s| unit(s, "HCI-N1") == UnitState::CommitReboot).await;
+    let before = p.site.look(|w| w.machine("HCI-N1")["ssh"]["before"].clone());
+    assert_eq!((before["start"].clone(), before["rule"].is_null()), (json!("Automatic"), false), "{before}");
+    to_the_end(&mut p).await;
+    assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
+    for node in NODES {
+        let put_right = p.site.look(|w| w.machine(node)["ssh"]["put_right"].clone());
+        assert_eq!((boots(&p, node), put_right), (1, json!(true)), "{node}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ssh_server_that_stays_away_is_told_with_what_brings_it_back() {
+    let gone = json!({"no_ssh": true, "no_repair": true});
+    let mut p = pump(|w| {
+        w["faults"] = json!([{"on": "reboot", "machine": "HCI-N1", "times": 1, "do": gone}]);
+    });
+    p.start().await;
+    p.until("its return", |s| unit(s, "HCI-N1") == UnitState::Returning).await;
+    let why = p.state().unit(&n("HCI-N1")).expect("a unit").why.clone();
+    assert_eq!(why, "the cluster sees it again, SSH does not answer yet");
+    assert_eq!(fault(p.state(), &n("HCI-N1")), Some(Fault::NoSsh));
+    let cure = cure(p.state(), &n("HCI-N1")).expect("a cure");
+    assert!(cure.commands.iter().any(|c| c.contains("-ComputerName HCI-N1") && c.contains("Start-Service sshd")));
+    assert!(cure.say.iter().any(|l| l == "Its console: https://bmc-n1.corp.example"), "{cure:?}");
+    // Nothing is given up, and no other node is begun; a person brings it back by hand, for this start only.
+    p.wait(std::time::Duration::from_secs(1800)).await;
+    assert_eq!((unit(p.state(), "HCI-N1"), boots(&p, "HCI-N2")), (UnitState::Returning, 0), "{}", p.units());
+    p.site.change(|w, _| {
+        let m = w.machine_mut("HCI-N1");
+        (m["no_ssh"], m["reachable"]) = (json!(false), json!(true));
+        m["services"]["sshd"]["start"] = json!("Manual");
+    });
+    p.until("its resume", |s| unit(s, "HCI-N1") == UnitState::Resuming).await;
+    assert_eq!(sshd(&p, "HCI-N1")["start"], "Automatic", "it is found by the next restart as well");
     to_the_end(&mut p).await;
     assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
 }

@@ -24,6 +24,9 @@ pub struct Plan {
     pub nodes: Vec<NodeName>,
     /// The machine outside the cluster that drives a delegated run.
     pub coordinator: Option<NodeName>,
+    /// Where a person gets at a machine that nothing else reaches, as the inventory says it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub consoles: BTreeMap<NodeName, String>,
     pub target: Target,
     /// Values that scripts and expressions may name, from the runbook and the inventory.
     pub settings: BTreeMap<String, Json>,
@@ -331,7 +334,8 @@ pub enum Fault {
     NoSsh,
 }
 
-/// Words and commands for a person; `{node}` is the node's name.
+/// Words and commands for a person; `{node}` is the node's name, `{console}` where its console is: a line with that is left out where
+/// the inventory does not say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cure {
