@@ -357,6 +357,38 @@ async fn ending_a_run_half_way_puts_the_node_back_and_says_what_its_next_restart
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_is_given_up_sends_nothing_more_and_says_what_stays_behind() {
+    let mut p = pump(|_| {});
+    let give_up = |typed: &str| Command::Abandon { typed: typed.into(), reason: "the site is rebuilt".into() };
+    let why = |p: &Pump, c: &Command| allowed(p.state(), c, p.now()).unwrap_err().0;
+    assert_eq!(why(&p, &give_up("HCI-CL1")), "nothing has begun: there is nothing to give up");
+    p.start().await;
+    p.until("Setup", |s| unit(s, "HCI-N1") == UnitState::Executing).await;
+    assert_eq!(why(&p, &give_up("HCI-CL2")), "type the cluster's name: HCI-CL1");
+    p.command(give_up("HCI-CL1"));
+    assert_eq!(p.state().phase, Phase::Abandoned);
+    assert_eq!(p.state().phase_why, "given up with 4 of 4 nodes not done");
+    let left = p.state().run.as_ref().expect("a run").left_behind.join("\n");
+    for said in [
+        "HCI-N1 is left as it is: installing",
+        "HCI-N1 is out of service: Resume-ClusterNode -Name HCI-N1 -Failback Immediate",
+        "the next restart of this node installs it",
+        "4 of 4 nodes are not done",
+    ] {
+        assert!(left.contains(said), "{said}\n{left}");
+    }
+    let sent = p.sent.len();
+    p.wait(std::time::Duration::from_secs(4 * 3600)).await;
+    p.engine_restarts();
+    p.wait(std::time::Duration::from_secs(600)).await;
+    assert_eq!((p.sent.len(), boots(&p, "HCI-N1"), state_of(&p, "HCI-N1")), (sent, 0, json!("Paused")));
+    assert_eq!(
+        (p.state().phase.clone(), why(&p, &Command::Resume)),
+        (Phase::Abandoned, "nothing to resume: the run is abandoned".into())
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_driver_is_switched_half_way_by_a_revision_of_the_plan() {
     let faults =
         json!([{"on": "install", "machine": "HCI-N2", "times": 2, "do": {"fail": "Windows Setup failed"}}]);
@@ -411,6 +443,35 @@ async fn a_node_that_the_other_driver_left_drained_is_taken_over_and_put_back() 
     p.command(Command::Resume);
     to_the_end(&mut p).await;
     assert_eq!((boots(&p, "HCI-N2"), claims(&p, "HCI-N2"), state_of(&p, "HCI-N2")), (1, 1, json!("Up")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_ours_goes_on_by_the_delegated_driver() {
+    // Two nodes, each once refused by its Setup.
+    let mut p = pump(|w| {
+        w["faults"] = json!([{"on": "install", "machine": "HCI-N2", "times": 1, "do": {"fail": "0xC1900208"}}]);
+    });
+    p.start().await;
+    let back = Command::Revise { settings: BTreeMap::from([("driving".into(), json!("delegated"))]) };
+    let why = |p: &Pump| allowed(p.state(), &back, p.now()).unwrap_err().0;
+    p.until("a pause", is_paused).await;
+    assert_eq!((unit(p.state(), "HCI-N1"), unit(p.state(), "HCI-N2")), (UnitState::Done, UnitState::Failed));
+    // In the middle of a node it is not handed over: it is drained.
+    assert_eq!(why(&p), "HCI-N2 is in the middle of it: In-place upgrade");
+    p.command(Command::Resume);
+    p.command(Command::Pause);
+    p.until("a pause between nodes", is_paused).await;
+    assert_eq!(unit(p.state(), "HCI-N2"), UnitState::Done, "{}", p.units());
+    p.command(back.clone());
+    assert_eq!((p.state().revision, p.state().plan.driver.mode), (2, Mode::Delegated));
+    assert!(p.state().open_sequence().is_none());
+    p.command(Command::Resume);
+    to_the_end(&mut p).await;
+    assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
+    for (node, by_setup) in NODES.into_iter().zip([1, 2, 0, 0]) {
+        assert_eq!((boots(&p, node), claims(&p, node), build(&p, node)), (1, by_setup, 25398.0), "{node}");
+    }
+    assert_eq!(p.site.look(|w| w.top("cau")["history"].as_array().map(Vec::len)), Some(1));
 }
 
 #[tokio::test(start_paused = true)]

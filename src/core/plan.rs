@@ -77,6 +77,11 @@ impl Plan {
         self.nodes.iter().chain(self.coordinator.iter())
     }
 
+    /// Seconds that a stage usually takes: in earlier runs of this cluster, else by the runbook; 0 where neither says.
+    pub fn usual(&self, stage: Stage) -> u64 {
+        self.learned.get(&stage).map_or_else(|| self.expected(stage), |l| l.usual)
+    }
+
     /// Expected seconds of a stage; 0 where the runbook gives none.
     pub fn expected(&self, stage: Stage) -> u64 {
         self.stages.get(&stage).map_or(0, |b| b.expected)
