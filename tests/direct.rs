@@ -363,7 +363,9 @@ async fn a_run_that_is_given_up_sends_nothing_more_and_says_what_stays_behind() 
     let why = |p: &Pump, c: &Command| allowed(p.state(), c, p.now()).unwrap_err().0;
     assert_eq!(why(&p, &give_up("HCI-CL1")), "nothing has begun: there is nothing to give up");
     p.start().await;
-    p.until("Setup", |s| unit(s, "HCI-N1") == UnitState::Executing).await;
+    let begun =
+        |s: &State| s.sequence.as_ref().and_then(|q| q.on(&n("HCI-N1"), "stage")).is_some_and(|a| a.op.is_some());
+    p.until("Setup", begun).await;
     assert_eq!(why(&p, &give_up("HCI-CL2")), "type the cluster's name: HCI-CL1");
     p.command(give_up("HCI-CL1"));
     assert_eq!(p.state().phase, Phase::Abandoned);
