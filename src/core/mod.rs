@@ -11,6 +11,7 @@ pub mod event;
 pub mod expr;
 pub mod gates;
 pub mod headless;
+pub mod items;
 pub mod judge;
 pub mod log;
 pub mod name;
