@@ -177,7 +177,6 @@ pub fn names_in(setting: Option<&Json>) -> Vec<&str> {
 pub fn decidable(state: &State, step: &str, choices: &BTreeMap<String, Choice>) -> Result<(), Refusal> {
     let no = |why: String| Err(Refusal(why));
     match &state.phase {
-        Phase::Paused(PauseReason::JournalUnwritable) => return no("the journal cannot be written".into()),
         Phase::Paused(PauseReason::LockLost) => return no("another engine drives this target".into()),
         Phase::Paused(_) => {}
         p if p.is_terminal() => return no("the run has ended".into()),

@@ -231,6 +231,10 @@ impl Decider {
         now: Timestamp,
     ) {
         let Some(script) = step.script.clone().filter(|_| self.state.connection(&node).is_ready()) else { return };
+        // What takes back is done on a full disk too: what was put aside is for that.
+        if step.undoes.is_none() && self.cannot_be_kept(turn, now) {
+            return;
+        }
         let attempt = item.part.attempt + 1;
         let force = item.choice == Some(Choice::Force);
         let op = self.op(&format!("{}-{}", step.id, at + 1), &node, attempt);
