@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::baseline::unexplained_on;
 use super::connection::{Connection, Trouble};
 use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
+use super::items::{Choice, decidable};
 use super::judge::is_stale;
 use super::keeping::Keeping;
 use super::name::NodeName;
@@ -82,6 +83,11 @@ pub enum Command {
     Confirm {
         step: String,
         note: String,
+    },
+    /// Say what becomes of what a step found, by name; the run goes on.
+    Decide {
+        step: String,
+        choices: BTreeMap<String, Choice>,
     },
     /// Leave the steps that wait for a person for later, or a clean-up that cannot be done; the run ends.
     Defer,
@@ -284,7 +290,10 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
         },
         Command::Resume => match &state.phase {
             Phase::Paused(PauseReason::LockLost) => refuse("another engine drives this target"),
-            Phase::Paused(_) => Ok(()),
+            Phase::Paused(_) => match state.undecided() {
+                Some((step, _)) => refuse(format!("decide first: {}", step.title)),
+                None => Ok(()),
+            },
             p => refuse(format!("nothing to resume: the run is {}", p.word())),
         },
         Command::Stop => match &state.phase {
@@ -317,6 +326,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 _ => refuse("its turn has not come"),
             }
         }
+        Command::Decide { step, choices } => decidable(state, step, choices),
         Command::Defer if state.phase == Phase::Finalising => {
             let failed = |s: &super::plan::Step| {
                 state.run.as_ref().and_then(|r| r.steps.get(&s.id)?.ended.as_ref()).is_some_and(|e| !e.value.ok)

@@ -12,6 +12,7 @@ pub mod event;
 pub mod expr;
 pub mod gates;
 pub mod headless;
+pub mod items;
 pub mod judge;
 pub mod keeping;
 pub mod log;

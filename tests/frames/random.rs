@@ -31,6 +31,7 @@ fn question(command: &Command) -> Option<&'static [&'static str]> {
         Command::Revise { .. } => Some(&["[ Take it ]"]),
         Command::Recover { .. } => Some(&["[ Clear ]"]),
         Command::Abandon { .. } => Some(&["[ Give up ]"]),
+        Command::Decide { .. } => Some(&["[ Go on ]"]),
     }
 }
 
