@@ -9,6 +9,7 @@ mod detached;
 mod direct;
 mod fixes;
 mod handover;
+mod items;
 mod keeping;
 mod limits;
 mod polls;

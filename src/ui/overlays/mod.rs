@@ -5,6 +5,7 @@ mod brief;
 mod check;
 mod commit;
 mod confirm;
+mod decide;
 mod form;
 mod gone;
 mod help;
@@ -19,6 +20,7 @@ pub use attest::Attest;
 pub use check::CheckView;
 pub use commit::{Commit, Grave};
 pub use confirm::{Act, Confirm};
+pub use decide::Decide;
 pub use outcome::away;
 pub use page::Page;
 pub use waive::Waive;
@@ -51,6 +53,7 @@ pub enum Overlay {
     Waive(Waive),
     Attest(Attest),
     Commit(Commit),
+    Decide(Decide),
     /// The engine has left.
     Gone,
 }
@@ -86,7 +89,10 @@ impl Decision {
 impl Overlay {
     /// It may end in something being changed: nothing to be left open where the engine has gone.
     pub fn changes_something(&self) -> bool {
-        matches!(self, Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_))
+        matches!(
+            self,
+            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) | Overlay::Decide(_)
+        )
     }
 
     /// A key, while it lies on top. It was taken off the model for that.
@@ -96,6 +102,7 @@ impl Overlay {
             Overlay::Waive(w) => w.key(model, key),
             Overlay::Attest(a) => a.key(model, key),
             Overlay::Commit(c) => c.key(model, key),
+            Overlay::Decide(d) => d.key(model, key),
             _ => self.key_reading(model, key),
         }
     }
@@ -168,7 +175,11 @@ impl Overlay {
             Overlay::Outcome(_) => outcome::write(model, &mut doc),
             Overlay::Brief(_) => brief::write(model, &mut doc),
             Overlay::Gone => gone::write(model, &mut doc),
-            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => return None,
+            Overlay::Confirm(_)
+            | Overlay::Waive(_)
+            | Overlay::Attest(_)
+            | Overlay::Commit(_)
+            | Overlay::Decide(_) => return None,
         }
         Some(doc)
     }
@@ -184,7 +195,11 @@ impl Overlay {
             Overlay::Outcome(_) => outcome::title(model, theme),
             Overlay::Brief(_) => brief::title(theme),
             Overlay::Gone => gone::title(theme),
-            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => Line::default(),
+            Overlay::Confirm(_)
+            | Overlay::Waive(_)
+            | Overlay::Attest(_)
+            | Overlay::Commit(_)
+            | Overlay::Decide(_) => Line::default(),
         }
     }
 
@@ -198,7 +213,7 @@ impl Overlay {
             Overlay::Help(_) | Overlay::Step(..) => &[Up, Down, PageDown, Back],
             Overlay::Brief(_) => &[Resume, Stop, Copy, PageDown, Back],
             Overlay::Gone => &[Back, Leave],
-            Overlay::Confirm(_) => &[Yes, No, NextField, Accept],
+            Overlay::Confirm(_) | Overlay::Decide(_) => &[Yes, No, NextField, Accept],
             Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => &[NextField, PreviousField, Accept, No],
         }
     }
@@ -222,6 +237,7 @@ impl Overlay {
             Overlay::Waive(w) => w.draw(model, theme, area, buf),
             Overlay::Attest(a) => a.draw(model, theme, area, buf),
             Overlay::Commit(c) => c.draw(model, theme, area, buf),
+            Overlay::Decide(d) => d.draw(model, theme, area, buf),
             _ => page::draw(self, model, theme, area, buf),
         }
     }
