@@ -38,8 +38,8 @@ impl Brief {
     /// Its headings, and what stands below each.
     pub fn parts(&self) -> [(&'static str, &[String]); 4] {
         [
-            ("Was under way", &self.was),
-            ("Lost to sight", std::slice::from_ref(&self.dark)),
+            ("Under way", &self.was),
+            ("Unwatched", std::slice::from_ref(&self.dark)),
             ("Found", &self.found),
             ("Going on", std::slice::from_ref(&self.next)),
         ]
