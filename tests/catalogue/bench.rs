@@ -67,6 +67,7 @@ impl Bench {
             coordinator: coordinator.filter(|_| with).map(|c| NodeName::new(&c)),
             target: target.map(str::to_owned),
             settings: serde_json::from_value(settings.clone()).expect("settings"),
+            terms: Default::default(),
         };
         let plan = Arc::new(runbook.plan(&place).expect("a plan"));
         let host = |n: &NodeName| -> Arc<dyn Host> { Arc::new(SimHost::new(&site, n.as_str()).expect("there")) };
