@@ -56,6 +56,10 @@ impl Run {
             return Ok(Exit::Usage);
         }
         let path = settings.state.join("runs").join(inventory.cluster.replace(['/', '\\'], "_"));
+        if let Err(why) = journal::suitable(&path) {
+            eprintln!("nodelift: {why}");
+            return Ok(Exit::JournalUnusable);
+        }
         // One engine a cluster on this machine: two would drain two nodes.
         let cluster = match ClusterFolder::open(&path) {
             Ok(folder) => folder,
@@ -240,6 +244,13 @@ fn found(path: &Path) -> Result<Found, (String, Exit)> {
     }
     if state.phase.is_terminal() {
         return Ok(Found::Over);
+    }
+    if let Some(why) = &read.newer {
+        let why = format!(
+            "{}: this journal is of a newer nodelift ({why}). Go on with that one; `nodelift replay` shows what this one understands.",
+            path.display()
+        );
+        return Err((why, Exit::JournalUnusable));
     }
     if let Ending::Corrupt { segment, line, why } = &read.ending {
         let why = format!(

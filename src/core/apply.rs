@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::connection::Connection;
 use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
+use super::keeping::Keeping;
 use super::name::NodeName;
 use super::plan::{Place, Stage, StepKind};
 use super::progress::Progress;
@@ -27,6 +28,7 @@ impl State {
         match &stamped.event {
             Event::EngineStarted(info) => {
                 self.engine = Some(info.clone());
+                self.keeping = Keeping::Fine;
                 // What was under way is looked at first; a person says when it goes on (run-safety-model 8).
                 if let Some(s) = self.sequence.as_mut().filter(|s| s.is_open() && s.paused.is_none()) {
                     let why = "the engine was restarted".to_owned();
@@ -34,6 +36,7 @@ impl State {
                     s.paused = Some(Seen { at, value: halt });
                 }
             }
+            Event::JournalSeen(keeping) => self.keeping = keeping.clone(),
             Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
             Event::PlanRevised { revision, plan_sha256, settings } => {
                 self.plan = Arc::new(self.plan.with(settings));

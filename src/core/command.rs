@@ -11,6 +11,7 @@ use super::connection::{Connection, Trouble};
 use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
 use super::gate_rules::{agreed_on, may_waive};
 use super::judge::is_stale;
+use super::keeping::Keeping;
 use super::name::NodeName;
 use super::plan::{FixBy, Moment, Scope, Severity, StepKind};
 use super::revision::revised;
@@ -114,6 +115,9 @@ pub const PROOF_FRESH_FOR: i64 = 60;
 /// # Errors
 /// The refusal, with its reason.
 pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), Refusal> {
+    if let Some(why) = state.keeping.closed().filter(|_| must_be_kept(state, command)) {
+        return refuse(why);
+    }
     match command {
         Command::Connect => match state.in_trouble().next() {
             Some(_) => Ok(()),
@@ -279,7 +283,6 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             p => refuse(format!("nothing to pause: the run is {}", p.word())),
         },
         Command::Resume => match &state.phase {
-            Phase::Paused(PauseReason::JournalUnwritable) => refuse("the journal cannot be written"),
             Phase::Paused(PauseReason::LockLost) => refuse("another engine drives this target"),
             // What was begun is finished; another attempt begins nodes.
             Phase::Paused(_) if begins_nodes(state) => agreed_on(state, now),
@@ -346,6 +349,16 @@ fn begins_nodes(state: &State) -> bool {
         state.current_step().and_then(|s| state.plan.step(s)).is_some_and(|s| s.kind == StepKind::Delegate);
     let left = state.run.iter().flat_map(|r| r.units.values()).any(|u| !u.state.is_good());
     delegates && left && state.driver.as_ref().is_none_or(|d| d.value.is_idle())
+}
+
+/// It begins something on a machine, or holds only when it is written down. Where nothing can be written that is everything but a look;
+/// on a full disk the safe direction stays open (run-safety-model 7.4).
+fn must_be_kept(state: &State, command: &Command) -> bool {
+    use Command::*;
+    let looks =
+        matches!(command, Connect | CheckAll | Retry { .. } | RetryFailed | RetryNode { .. } | Prove { .. });
+    let safe = matches!(command, Pause | Stop | Defer | Attest { .. } | Confirm { .. });
+    !(looks || safe && matches!(state.keeping, Keeping::Full { .. }))
 }
 
 /// What is taken upon oneself has a reason that says something.

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::baseline::{Change, Comparison};
 use super::connection::Connection;
+use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
 use super::progress::{Measure, Quiet};
 use super::run::{PauseReason, Phase, RunVerdict, UnitState};
@@ -185,6 +186,9 @@ pub struct EngineInfo {
 pub enum Event {
     #[serde(rename = "engine.start")]
     EngineStarted(EngineInfo),
+    /// The journal stands otherwise than before: space runs out, or comes back, or nothing can be written any more.
+    #[serde(rename = "journal.seen")]
+    JournalSeen(Keeping),
     #[serde(rename = "plan.sealed")]
     PlanSealed(Sealed),
     /// A paused run goes on by another plan: the sealed one with these settings as well.
@@ -377,6 +381,7 @@ impl Event {
             | BaselineCompared { .. }
             | ProofTaken { .. } => Durability::Batch,
             EngineStarted(_)
+            | JournalSeen(_)
             | PlanSealed(_)
             | PlanRevised { .. }
             | Waived(_)
@@ -414,6 +419,11 @@ impl Event {
             | RunEnding { .. }
             | RunEnded { .. } => Durability::Sync,
         }
+    }
+
+    /// Who goes on with a run must know what it means: an older program does not (run-safety-model 7.4).
+    pub fn is_critical(&self) -> bool {
+        self.durability() == Durability::Sync && !matches!(self, Event::EngineStarted(_) | Event::JournalSeen(_))
     }
 
     /// The unit the event is about, for the journal's index.

@@ -13,6 +13,7 @@ pub mod gate_rules;
 pub mod gates;
 pub mod headless;
 pub mod judge;
+pub mod keeping;
 pub mod log;
 pub mod name;
 pub mod narrate;

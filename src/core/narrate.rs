@@ -4,6 +4,7 @@ use super::baseline::Change;
 use super::command::plural;
 use super::connection::Connection;
 use super::event::{Answer, Event, Outcome, Stamped, Waiting};
+use super::keeping::Keeping;
 use super::log::{AWAITS, Level, LogLine};
 use super::name::NodeName;
 use super::progress::Quiet;
@@ -34,6 +35,11 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::EngineStarted(e) => {
             one(None, "run", Level::Info, format!("nodelift {} on {} as {}", e.version, e.host, e.user))
         }
+        Event::JournalSeen(keeping) => match keeping.closed() {
+            Some(why) => one(None, "run", Level::Error, why),
+            None if *keeping == Keeping::Fine => one(None, "run", Level::Info, keeping.words()),
+            None => one(None, "run", Level::Warning, keeping.words()),
+        },
         Event::PlanSealed(s) => one(None, "run", Level::Info, {
             let what = if s.rehearsal { "plan of a rehearsal" } else { "plan" };
             format!("{what} sealed: {}, {} nodes, {}", s.runbook, s.nodes.len(), short(&s.plan_sha256))

@@ -94,7 +94,6 @@ impl Plan {
 pub fn revised(state: &State, settings: &BTreeMap<String, Json>) -> Result<Plan, Refusal> {
     let no = |why: String| Err(Refusal(why));
     match &state.phase {
-        Phase::Paused(PauseReason::JournalUnwritable) => return no("the journal cannot be written".into()),
         Phase::Paused(PauseReason::LockLost) => return no("another engine drives this target".into()),
         Phase::Paused(_) => {}
         p if p.is_preparing() => return no("nothing has begun: give the setting when you start".into()),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::Configuration;
 use super::connection::Connection;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
+use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
 use super::plan::{Plan, Scope, Severity, Stage, Step};
 use super::progress::Progress;
@@ -35,6 +36,8 @@ pub struct State {
     /// Time of the last event.
     pub at: Option<Timestamp>,
     pub engine: Option<EngineInfo>,
+    /// How the journal of this engine stands.
+    pub keeping: Keeping,
     pub plan_sha256: Option<String>,
     /// Of the plan: 1 as it was sealed, one more with every revision.
     pub revision: u32,
@@ -269,6 +272,7 @@ impl State {
             seq: 0,
             at: None,
             engine: None,
+            keeping: Keeping::Fine,
             plan_sha256: None,
             revision: 1,
             phase: Phase::Draft,

@@ -327,6 +327,9 @@ impl Decider {
         proof: Vec<ProofItem>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
+        if let Some(why) = self.state.keeping.closed() {
+            return Err(Refusal(why));
+        }
         let s = self.state.plan.step(step).ok_or_else(|| Refusal("there is no such step".into()))?;
         let script = s.script.clone().ok_or_else(|| Refusal("the step has no script".into()))?;
         let place = s.on;

@@ -127,6 +127,9 @@ impl Decider {
             let Some(script) = step.script.clone() else {
                 return;
             };
+            if self.cannot_be_kept(turn, now) {
+                return;
+            }
             let attempt = known.attempt + 1;
             let op = self.op(&step.id, &node, attempt);
             let intent =

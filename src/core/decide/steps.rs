@@ -210,6 +210,10 @@ impl Decider {
 
     fn send_step(&mut self, turn: &mut Turn, step: &Step, node: NodeName, attempt: u32, now: Timestamp) {
         let Some(script) = step.script.clone().filter(|_| self.state.connection(&node).is_ready()) else { return };
+        // What takes back is done on a full disk too: what was put aside is for that.
+        if step.undoes.is_none() && self.cannot_be_kept(turn, now) {
+            return;
+        }
         let op = self.op(&step.id, &node, attempt);
         let intent = Event::StepIntended { step: step.id.clone(), op: op.clone(), attempt, node: node.clone() };
         self.emit(turn, ENGINE, intent, now);
