@@ -402,6 +402,14 @@ fn paused(state: &State, reason: &PauseReason, now: Timestamp) -> Advice {
         0 => "goes on".to_owned(),
         n => format!("goes on with {}", plural(n, "node")),
     };
+    if let Some((step, items)) = state.undecided() {
+        let tried = state.items(&step.id).iter().any(|i| i.stuck.is_some());
+        let text = match tried {
+            true => format!("{} did not {}: {}.", capital(&items.word), items.take, state.phase_why),
+            false => format!("{}: {}.", step.title, state.phase_why),
+        };
+        return say(text).press(Suggest::Commit(step.id.clone()), "asks what becomes of each").urgent();
+    }
     let failed_after = moment(state) == Moment::After && !failed(state).is_empty();
     let a = match reason {
         // It is so no more: otherwise that would be said.

@@ -10,6 +10,7 @@ use super::baseline::unexplained_on;
 use super::connection::{Connection, Trouble};
 use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
 use super::gate_rules::{agreed_on, may_waive};
+use super::items::{Choice, decidable};
 use super::judge::is_stale;
 use super::keeping::Keeping;
 use super::name::NodeName;
@@ -84,10 +85,20 @@ pub enum Command {
         step: String,
         note: String,
     },
+    /// Say what becomes of what a step found, by name; the run goes on.
+    Decide {
+        step: String,
+        choices: BTreeMap<String, Choice>,
+    },
     /// Leave the steps that wait for a person for later, or a clean-up that cannot be done; the run ends.
     Defer,
     /// Clear a run that its driver left, by force.
     Recover {
+        typed: String,
+        reason: String,
+    },
+    /// Give the run up: nothing more is sent, and what was begun is left as it is.
+    Abandon {
         typed: String,
         reason: String,
     },
@@ -284,9 +295,12 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
         },
         Command::Resume => match &state.phase {
             Phase::Paused(PauseReason::LockLost) => refuse("another engine drives this target"),
-            // What was begun is finished; another attempt begins nodes.
-            Phase::Paused(_) if begins_nodes(state) => agreed_on(state, now),
-            Phase::Paused(_) => Ok(()),
+            Phase::Paused(_) => match state.undecided() {
+                Some((step, _)) => refuse(format!("decide first: {}", step.title)),
+                // What was begun is finished; another attempt begins nodes.
+                None if begins_nodes(state) => agreed_on(state, now),
+                None => Ok(()),
+            },
             p => refuse(format!("nothing to resume: the run is {}", p.word())),
         },
         Command::Stop => match &state.phase {
@@ -319,6 +333,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 _ => refuse("its turn has not come"),
             }
         }
+        Command::Decide { step, choices } => decidable(state, step, choices),
         Command::Defer if state.phase == Phase::Finalising => {
             let failed = |s: &super::plan::Step| {
                 state.run.as_ref().and_then(|r| r.steps.get(&s.id)?.ended.as_ref()).is_some_and(|e| !e.value.ok)
@@ -338,6 +353,10 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
         },
         Command::Recover { typed, reason } => {
             recoverable(state, now)?;
+            typed_out(state, typed, reason)
+        }
+        Command::Abandon { typed, reason } => {
+            abandonable(state)?;
             typed_out(state, typed, reason)
         }
     }
@@ -381,6 +400,22 @@ fn typed_out(state: &State, typed: &str, reason: &str) -> Result<(), Refusal> {
 pub fn fresh_proof<'a>(state: &'a State, step: &str, now: Timestamp) -> Option<&'a [ProofItem]> {
     let proof = state.proofs.get(step).filter(|p| p.asked_at.is_none())?.taken.as_ref()?;
     (now.duration_since(proof.at).as_secs() <= PROOF_FRESH_FOR).then_some(proof.value.as_slice())
+}
+
+/// Whether a run may be given up now, but for what is typed.
+///
+/// # Errors
+/// The refusal, with its reason.
+pub fn abandonable(state: &State) -> Result<(), Refusal> {
+    match &state.phase {
+        p if p.is_terminal() => refuse("the run has ended"),
+        _ if state.run.is_none() => refuse("nothing has begun: there is nothing to give up"),
+        _ if state.recovering().is_some() => refuse("its lock is being cleared"),
+        _ => match open_commit_intent(state) {
+            Some(step) => refuse(format!("{step} is being done")),
+            None => Ok(()),
+        },
+    }
 }
 
 /// Whether a run that was left may be cleared by force now, but for what is typed.

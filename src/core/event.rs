@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::baseline::{Change, Comparison};
 use super::connection::Connection;
+use super::items::{Choice, Noted};
 use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
 use super::progress::{Measure, Quiet};
@@ -265,6 +266,21 @@ pub enum Event {
     /// The probe of a step says that it is done on a machine.
     #[serde(rename = "step.done")]
     StepDone { step: String, node: NodeName, message: String },
+    /// What a step found on the machines when its turn came.
+    #[serde(rename = "items.noted")]
+    ItemsNoted { step: String, items: Vec<Noted> },
+    /// What becomes of some of it, by a person or by a setting.
+    #[serde(rename = "items.decided")]
+    ItemsDecided { step: String, choices: BTreeMap<String, Choice> },
+    /// A script about one of it is about to be sent.
+    #[serde(rename = "item.intent")]
+    ItemIntended { step: String, item: String, op: OpId, attempt: u32, node: NodeName, force: bool },
+    /// One of it was seen to be as it should.
+    #[serde(rename = "item.done")]
+    ItemDone { step: String, item: String, node: NodeName, message: String },
+    /// One of it does not come to that.
+    #[serde(rename = "item.stuck")]
+    ItemStuck { step: String, item: String, why: String },
     /// A person confirms what they did outside.
     #[serde(rename = "step.confirm")]
     StepConfirmed { step: String, note: String },
@@ -337,6 +353,9 @@ pub enum Event {
     /// The run is over but for its clean-ups.
     #[serde(rename = "run.ending")]
     RunEnding { verdict: RunVerdict, message: String },
+    /// A person gives the run up; what stays behind, as it was shown to them.
+    #[serde(rename = "run.abandoned")]
+    RunAbandoned { typed: String, reason: String, left_behind: Vec<String> },
     #[serde(rename = "run.end")]
     RunEnded { verdict: RunVerdict, message: String },
 }
@@ -404,6 +423,11 @@ impl Event {
             | StepAnswered { .. }
             | StepDone { .. }
             | StepConfirmed { .. }
+            | ItemsNoted { .. }
+            | ItemsDecided { .. }
+            | ItemIntended { .. }
+            | ItemDone { .. }
+            | ItemStuck { .. }
             | StepEnded { .. }
             | PauseRequested { .. }
             | RunDoomed { .. }
@@ -417,6 +441,7 @@ impl Event {
             | CommitEnded { .. }
             | CommitDeferred { .. }
             | RunEnding { .. }
+            | RunAbandoned { .. }
             | RunEnded { .. } => Durability::Sync,
         }
     }

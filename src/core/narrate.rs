@@ -4,6 +4,7 @@ use super::baseline::Change;
 use super::command::plural;
 use super::connection::Connection;
 use super::event::{Answer, Event, Outcome, Stamped, Waiting};
+use super::items::{Choice, Noted};
 use super::keeping::Keeping;
 use super::log::{AWAITS, Level, LogLine};
 use super::name::NodeName;
@@ -203,6 +204,37 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
             one(Some(node), "step", Level::Info, format!("{title}: {message}"))
         }
+        Event::ItemsNoted { step, items } => {
+            let names = |i: &Noted| format!("{} on {} ({})", i.name, i.node, i.state);
+            let all: Vec<String> = items.iter().map(names).collect();
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            let all = if all.is_empty() { "nothing".to_owned() } else { all.join(", ") };
+            one(None, "step", Level::Info, format!("{title}: noted {all}"))
+        }
+        Event::ItemsDecided { step, choices } => {
+            let items = plan.step(step).and_then(|s| s.items.as_ref());
+            let word = |c: &Choice| match (c, items) {
+                (Choice::Take, Some(i)) => i.take.clone(),
+                (Choice::Force, Some(i)) => i.force.clone().unwrap_or_default(),
+                (Choice::Leave, Some(i)) => i.leave.clone(),
+                (c, None) => format!("{c:?}").to_lowercase(),
+            };
+            let all: Vec<String> = choices.iter().map(|(name, c)| format!("{name}: {}", word(c))).collect();
+            one(None, "step", Level::Info, who(&format!("decided: {}", all.join(", "))))
+        }
+        Event::ItemIntended { step, item, node, attempt, force, .. } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            let force = if *force { ", by force" } else { "" };
+            one(Some(node), "step", Level::Debug, format!("{title}: {item}{force}, attempt {attempt}"))
+        }
+        Event::ItemDone { step, item, node, message } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            one(Some(node), "step", Level::Info, format!("{title}: {item} is {message}"))
+        }
+        Event::ItemStuck { step, item, why } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            one(None, "step", Level::Warning, format!("{title}: {item}: {why}"))
+        }
         Event::StepConfirmed { step, note } => {
             let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
             let note = if note.is_empty() { String::new() } else { format!(": {note}") };
@@ -337,6 +369,11 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             one(None, "commit", level, format!("{step} {}: {message}", if *ok { "done" } else { "failed" }))
         }
         Event::CommitDeferred { step } => one(None, "commit", Level::Info, who(&format!("{step} left for later"))),
+        Event::RunAbandoned { reason, left_behind, .. } => {
+            let left =
+                if left_behind.is_empty() { "nothing stays behind".to_owned() } else { left_behind.join("; ") };
+            one(None, "run", Level::Warning, who(&format!("given up: {reason}; {left}")))
+        }
         Event::RunEnded { verdict, message } => {
             one(None, "run", Level::Info, format!("{}: {message}", verdict.phase().word()))
         }

@@ -139,7 +139,10 @@ pub fn revised(state: &State, settings: &BTreeMap<String, Json>) -> Result<Plan,
 impl Step {
     /// Whether it exists with these settings.
     pub fn exists_with(&self, settings: &BTreeMap<String, Json>) -> bool {
-        self.only.iter().all(|(name, value)| settings.get(name) == Some(value))
+        self.only.iter().all(|(name, value)| match (settings.get(name), value) {
+            (Some(now), Json::Array(any)) if !now.is_array() => any.contains(now),
+            (now, value) => now == Some(value),
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::msg::Ask;
-use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Grave, Overlay, Page, Waive};
+use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Decide, Grave, Overlay, Page, Waive};
 use crate::core::command::Command;
 use crate::core::plan::Tier;
 use crate::core::run::Phase;
@@ -64,6 +64,10 @@ impl Model {
             Stop => self.open(Overlay::Confirm(Confirm::new(Act::Stop))),
             Defer => self.open(Overlay::Confirm(Confirm::new(Act::Defer))),
             Commit => {
+                if let Some(step) = self.asked_about() {
+                    self.open(Overlay::Decide(self::Decide::new(step)));
+                    return Vec::new();
+                }
                 if let Some(step) = self.open_step() {
                     if self.is_person(&step) {
                         self.open(Overlay::Attest(self::Attest::of_step(step)));
@@ -79,6 +83,7 @@ impl Model {
                 }
             }
             Recover => self.open(Overlay::Commit(self::Commit::new(Grave::Recovery))),
+            Abandon => self.open(Overlay::Commit(self::Commit::new(Grave::Abandonment))),
             Outcome => self.open(Overlay::Outcome(Page::default())),
             Report => {
                 self.say("Writing the report of this run.");
@@ -315,7 +320,9 @@ fn name(command: &Command) -> &'static str {
         Command::Prove { .. } => "Proof",
         Command::Commit { .. } => "Commit",
         Command::Confirm { .. } => "Confirm",
+        Command::Decide { .. } => "Decision",
         Command::Defer => "Leave for later",
         Command::Recover { .. } => "Clearing the run",
+        Command::Abandon { .. } => "Giving the run up",
     }
 }

@@ -4,7 +4,7 @@ use super::layout::Pane;
 use super::model::Model;
 use super::overlays::{CheckView, Overlay, Page};
 use crate::core::baseline::unexplained;
-use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, lost, moment, recoverable};
+use crate::core::command::{Command, REASON_LEAST, abandonable, allowed, keys_of, lost, moment, recoverable};
 use crate::core::event::VerdictKey;
 use crate::core::gate_rules::waivable;
 use crate::core::name::NodeName;
@@ -26,6 +26,7 @@ impl Model {
                 allowed(self.state.as_ref()?, &Command::Connect, self.now).err().map(|r| r.0)
             }
             Connect => self.refused(&Command::Connect),
+            Commit if self.asked_about().is_some() => self.cannot_change(),
             Commit => match self.open_step() {
                 Some(step) if self.is_person(&step) => {
                     self.refused(&Command::Confirm { step, note: String::new() })
@@ -39,6 +40,7 @@ impl Model {
                 // What is still missing is told in the dialog.
                 if left { None } else { recoverable(self.state.as_ref()?, self.now).err().map(|r| r.0) }
             }),
+            Abandon => self.cannot_change().or_else(|| abandonable(self.state.as_ref()?).err().map(|r| r.0)),
             RetryCheck => self.all_refused(|key| Command::Retry { key }),
             RetryNode => match self.target_node().cloned() {
                 Some(node) => self.refused(&Command::RetryNode { node }),
@@ -130,6 +132,12 @@ impl Model {
         let current = state.current_step().and_then(|s| state.plan.step(s)).filter(|s| s.kind.waits());
         let first = || state.plan.steps.iter().find(|s| s.kind == StepKind::Commit);
         current.or_else(first).map(|s| s.id.clone())
+    }
+
+    /// The step under way that waits for decisions about what it found.
+    pub(super) fn asked_about(&self) -> Option<String> {
+        let state = self.state.as_ref().filter(|s| matches!(s.phase, Phase::Paused(_)))?;
+        state.undecided().map(|(step, _)| step.id.clone())
     }
 
     /// A step that is done outside, and confirmed.
@@ -236,6 +244,10 @@ impl Model {
                 out.extend((!self.gates_to_waive().is_empty()).then_some(Waive));
                 out.extend(here.filter(|a| (focus == Pane::Checks || !of_checks(a)) && self.offers(*a)));
             }
+        }
+        if self.asked_about().is_some() && self.focus != Pane::Logs {
+            out.retain(|a| *a != Resume);
+            out.insert(0, Commit);
         }
         let left = self.state.as_ref().is_some_and(|s| !s.recovery_conditions(self.now).is_empty());
         if left && self.modes.replay.is_none() {

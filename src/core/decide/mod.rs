@@ -10,6 +10,7 @@ mod direct;
 mod fixes;
 mod gates;
 mod handover;
+mod items;
 mod keeping;
 mod limits;
 mod polls;

@@ -525,6 +525,9 @@ impl Decider {
         if steps.flat_map(|s| s.on.values()).any(|p| p.op.as_ref() == Some(&op)) {
             return self.emit(turn, ENGINE, Event::StepAnswered { op, took_ms, answer }, now);
         }
+        if self.item_answered(&op) {
+            return self.emit(turn, ENGINE, Event::StepAnswered { op, took_ms, answer }, now);
+        }
         let handed =
             self.step_of(&op).and_then(|s| self.state.plan.step(&s)).filter(|s| s.kind == StepKind::Delegate);
         if let Some(step) = handed.cloned() {
