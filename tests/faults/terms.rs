@@ -10,7 +10,7 @@ use nodelift::report::RunReport;
 use serde_json::json;
 
 use crate::pump::{Pump, world};
-use crate::{node, refused, unit};
+use crate::{node, once, refused, unit};
 
 /// Every day, in hours of UTC; the simulated day begins at eight in the evening.
 fn every_day(from: u32, to: u32) -> Terms {
@@ -21,11 +21,15 @@ fn every_day(from: u32, to: u32) -> Terms {
 }
 
 async fn ready(terms: Terms, settings: &[(&str, serde_json::Value)]) -> Pump {
+    ready_with(terms, settings, &[]).await
+}
+
+async fn ready_with(terms: Terms, settings: &[(&str, serde_json::Value)], faults: &[serde_json::Value]) -> Pump {
     let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), v.clone()));
     let mut p = Pump::of(
         "azure-local-powershell",
         world("ready"),
-        |_| {},
+        |w| w["faults"] = json!(faults),
         |place| {
             place.terms = terms;
             place.settings.extend(settings);
@@ -82,7 +86,9 @@ async fn outside_the_window_nothing_starts_until_somebody_takes_it_upon_themselv
 
 #[tokio::test(start_paused = true)]
 async fn a_window_that_grows_too_short_ends_the_attempt_after_the_node_in_work() {
-    let mut p = ready(every_day(19, 26), &[]).await;
+    // Its storage takes two hours: the window grows too short for the second node meanwhile.
+    let slow = once("resync", "HCI-N1", json!({"slow": 8}));
+    let mut p = ready_with(every_day(19, 26), &[], &[slow]).await;
     p.command(Command::Start);
     p.until("the pause", |s| s.phase == Phase::Pausing).await;
     assert!(p.state().phase_why.contains("left of it, a node may take"), "{}", p.state().phase_why);
