@@ -41,6 +41,10 @@ impl Model {
                 self.open(Overlay::Confirm(Confirm::new(Act::Fix(keys))));
             }
             FixAll => self.open(Overlay::Confirm(Confirm::new(Act::FixAll))),
+            Waive if !self.gates_to_waive().is_empty() => {
+                let keys = self.gates_to_waive();
+                self.open(Overlay::Waive(self::Waive::new(keys)));
+            }
             Waive => {
                 let keys = self.taken(|key| Command::Waive { key, reason: "x".repeat(99), hours: 1 });
                 self.open(Overlay::Waive(self::Waive::new(keys)));

@@ -9,6 +9,7 @@ mod detached;
 mod direct;
 mod drive;
 mod fixes;
+mod gates;
 mod handover;
 mod items;
 mod keeping;
