@@ -57,7 +57,9 @@ fn intended(event: &Event) -> Option<&OpId> {
     use Event::*;
     match event {
         FixIntended { op, .. } | ActionIntended { op, .. } | StepIntended { op, .. } => Some(op),
-        PauseRequested { op, .. } | StopIntended { op } | CommitIntended { op, .. } => Some(op),
+        PauseRequested { op, .. } | StopIntended { op } | CommitIntended { op, .. } | ItemIntended { op, .. } => {
+            Some(op)
+        }
         _ => None,
     }
 }
