@@ -27,6 +27,18 @@ pub struct Given {
     settings: Vec<(String, Json)>,
 }
 
+impl Given {
+    /// Of settings that were given before.
+    pub fn of(settings: Vec<(String, Json)>) -> Self {
+        Self { settings }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &[(String, Json)] {
+        &self.settings
+    }
+}
+
 /// `name=value`; what is not JSON is a text.
 fn setting(text: &str) -> Result<(String, Json), String> {
     let (name, value) = text.split_once('=').ok_or("a setting is NAME=VALUE")?;

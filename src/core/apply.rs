@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::connection::Connection;
+use super::control::Seats;
 use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
 use super::name::NodeName;
 use super::plan::{Place, Stage, StepKind};
@@ -27,6 +28,8 @@ impl State {
         match &stamped.event {
             Event::EngineStarted(info) => {
                 self.engine = Some(info.clone());
+                // Whoever looked was with the engine before.
+                self.seats = Seats::default();
                 // What was under way is looked at first; a person says when it goes on (run-safety-model 8).
                 if let Some(s) = self.sequence.as_mut().filter(|s| s.is_open() && s.paused.is_none()) {
                     let why = "the engine was restarted".to_owned();
@@ -34,6 +37,12 @@ impl State {
                     s.paused = Some(Seen { at, value: halt });
                 }
             }
+            Event::ViewerCame { viewer, seat } => {
+                self.seats.seats.insert(*viewer, seat.clone());
+            }
+            Event::ViewerGone { viewer } => self.seats.leave(*viewer),
+            Event::ControlOffered { open } => self.seats.offered = *open,
+            Event::ControlMoved { to, .. } => self.seats.give(*to),
             Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
             Event::PlanRevised { revision, plan_sha256, settings } => {
                 self.plan = Arc::new(self.plan.with(settings));

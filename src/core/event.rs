@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::baseline::{Change, Comparison};
 use super::connection::Connection;
+use super::control::{Handover, Seat, ViewerId};
 use super::name::{NodeName, OpId};
 use super::progress::{Measure, Quiet};
 use super::run::{PauseReason, Phase, RunVerdict, UnitState};
@@ -190,6 +191,16 @@ pub enum Event {
     /// A paused run goes on by another plan: the sealed one with these settings as well.
     #[serde(rename = "plan.revised")]
     PlanRevised { revision: u32, plan_sha256: String, settings: BTreeMap<String, Json> },
+    /// Somebody who may change the run looks at it. Who only looks is not written down.
+    #[serde(rename = "viewer.came")]
+    ViewerCame { viewer: ViewerId, seat: Seat },
+    #[serde(rename = "viewer.gone")]
+    ViewerGone { viewer: ViewerId },
+    /// The controller offers control to whoever takes it, or does not any more.
+    #[serde(rename = "control.offer")]
+    ControlOffered { open: bool },
+    #[serde(rename = "control.moved")]
+    ControlMoved { to: ViewerId, how: Handover },
     #[serde(rename = "node.connection")]
     ConnectionChanged { node: NodeName, connection: Connection },
 
@@ -356,7 +367,10 @@ impl Event {
             FactsAsked { .. } | StorageSampled { .. } | UnitProgressed { .. } | ProofAsked { .. } => {
                 Durability::BestEffort
             }
-            ConnectionChanged { .. }
+            ViewerCame { .. }
+            | ViewerGone { .. }
+            | ControlOffered { .. }
+            | ConnectionChanged { .. }
             | FactsRead { .. }
             | PersonAwaited { .. }
             | CheckJudged { .. }
@@ -379,6 +393,7 @@ impl Event {
             EngineStarted(_)
             | PlanSealed(_)
             | PlanRevised { .. }
+            | ControlMoved { .. }
             | Waived(_)
             | Attested(_)
             | ChangesAccepted { .. }

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::Configuration;
 use super::connection::Connection;
+use super::control::Seats;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
 use super::name::{NodeName, OpId};
+use super::pairs;
 use super::plan::{Plan, Scope, Severity, Stage, Step};
 use super::progress::Progress;
 use super::recovery::Recovery;
@@ -26,15 +28,16 @@ pub struct Seen<T> {
 }
 
 /// The fold of all events over a plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    #[serde(skip)]
     pub plan: Arc<Plan>,
     /// Number of the last event.
     pub seq: u64,
     /// Time of the last event.
     pub at: Option<Timestamp>,
     pub engine: Option<EngineInfo>,
+    /// Who looks at it now.
+    pub seats: Seats,
     pub plan_sha256: Option<String>,
     /// Of the plan: 1 as it was sealed, one more with every revision.
     pub revision: u32,
@@ -43,10 +46,13 @@ pub struct State {
     /// Why the phase is what it is, one sentence.
     pub phase_why: String,
     pub machines: BTreeMap<NodeName, Machine>,
+    #[serde(with = "pairs")]
     pub reads: BTreeMap<ReadKey, Reading>,
+    #[serde(with = "pairs")]
     pub checks: BTreeMap<VerdictKey, CheckState>,
     pub waivers: Vec<Waiver>,
     /// What people confirmed because no script can tell it.
+    #[serde(with = "pairs")]
     pub attested: BTreeMap<VerdictKey, Attestation>,
     pub fixes: BTreeMap<OpId, FixState>,
     /// The sequence that was started last.
@@ -64,7 +70,7 @@ pub struct State {
 }
 
 /// One machine: how it is reached and what is known of it.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Machine {
     pub connection: Connection,
     pub connection_since: Option<Timestamp>,
@@ -75,7 +81,7 @@ pub struct Machine {
 }
 
 /// One fact group on one machine.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Reading {
     /// Attempt that is asked for; more than `done` while it is under way.
     pub wanted: u32,
@@ -101,7 +107,7 @@ impl Reading {
 }
 
 /// One check on one node, with what it said before.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct CheckState {
     pub current: Option<Seen<Verdict>>,
     /// Number of the event with the current verdict.
@@ -118,7 +124,7 @@ pub struct CheckState {
 pub const HISTORY: usize = 20;
 
 /// A person's word for what no script can tell. It holds for the run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attestation {
     pub by: String,
     pub at: Timestamp,
@@ -128,7 +134,7 @@ pub struct Attestation {
 }
 
 /// One fix of one check on one node.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FixState {
     pub key: VerdictKey,
     pub node: NodeName,
@@ -140,7 +146,7 @@ pub struct FixState {
 }
 
 /// The run itself, from the start intent on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     pub started_at: Timestamp,
     pub started_by: String,
@@ -173,7 +179,7 @@ pub struct Run {
 }
 
 /// The driver went on although gates were closed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Violation {
     pub at: Timestamp,
     pub node: NodeName,
@@ -181,14 +187,14 @@ pub struct Violation {
 }
 
 /// How a run ends.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
     pub verdict: RunVerdict,
     pub message: String,
 }
 
 /// One node of the run.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Unit {
     pub state: UnitState,
     pub since: Option<Timestamp>,
@@ -212,7 +218,7 @@ impl Unit {
 }
 
 /// Time spent in one stage.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Passage {
     pub stage: Stage,
     pub from: Timestamp,
@@ -220,7 +226,7 @@ pub struct Passage {
 }
 
 /// An irreversible step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CommitState {
     /// `seq` is the number of the intent: what was read after it tells whether it happened.
     Intended {
@@ -244,7 +250,7 @@ pub enum CommitState {
 }
 
 /// A confirmation that waits for a fresh proof.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommitAsked {
     pub step: String,
     pub typed: String,
@@ -253,7 +259,7 @@ pub struct CommitAsked {
 }
 
 /// The last proof taken for a step.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProofState {
     /// Asked for and not yet there, since.
     pub asked_at: Option<Timestamp>,
@@ -269,6 +275,7 @@ impl State {
             seq: 0,
             at: None,
             engine: None,
+            seats: Seats::default(),
             plan_sha256: None,
             revision: 1,
             phase: Phase::Draft,
@@ -320,6 +327,12 @@ impl State {
         let fixes = self.fixes.values().filter(|f| f.answer.is_none());
         let reads = reads.filter_map(|r| Some((r.asked.as_ref()?, r.person.as_deref()?)));
         reads.chain(fixes.filter_map(|f| Some((&f.node, f.person.as_deref()?))))
+    }
+
+    /// Something goes on, or waits for a person, that an engine has to stay for.
+    pub fn needs_engine(&self) -> bool {
+        let run = self.run.is_some() && !self.phase.is_terminal();
+        run || self.open_sequence().is_some() || self.fixes.values().any(|f| f.answer.is_none())
     }
 
     /// Whether something is being done to a node, by the run or by a sequence.

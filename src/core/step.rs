@@ -143,7 +143,7 @@ pub struct Proof {
 }
 
 /// One step of the run.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct StepState {
     pub attempt: u32,
     pub op: Option<OpId>,
@@ -159,14 +159,14 @@ pub struct StepState {
 }
 
 /// How a step ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepEnd {
     pub ok: bool,
     pub message: String,
 }
 
 /// A step on one machine.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Part {
     pub attempt: u32,
     pub op: Option<OpId>,

@@ -4,13 +4,20 @@ mod clock;
 mod driver;
 mod effects;
 mod follow;
+mod outbox;
 mod output;
+mod peer;
 mod replay;
+#[cfg(unix)]
+mod serve;
 mod vault;
 mod viewers;
 
 pub use clock::Clock;
 pub use driver::{Setup, run};
+pub use peer::Peer;
 pub use replay::{Recording, play};
 pub use vault::Vault;
+#[cfg(unix)]
+pub use serve::serve;
 pub use viewers::{FromViewer, attach};

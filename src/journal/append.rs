@@ -44,6 +44,13 @@ impl Journal {
         Self { to: None, durable, memory: Some(memory), thread: None }
     }
 
+    /// The same, where somebody else takes the records.
+    pub fn handed_to(to: mpsc::Sender<Vec<Stamped>>) -> Self {
+        let mut journal = Self::in_memory();
+        journal.to = Some(to);
+        journal
+    }
+
     /// Goes on after the last good record of a folder: `previous` is the hash of its line.
     ///
     /// # Errors
@@ -87,11 +94,12 @@ impl Journal {
 
     /// Hands over records; how far they are safe shows in `durable`.
     pub fn append(&self, records: Vec<Stamped>) {
-        match (&self.to, &self.memory, records.last()) {
+        if let (Some(memory), Some(last)) = (&self.memory, records.last()) {
+            memory.send_modify(|d| d.seq = last.seq);
+        }
+        if let Some(to) = &self.to {
             // The thread is gone only after it has said why.
-            (Some(to), _, _) => drop(to.send(records)),
-            (None, Some(memory), Some(last)) => memory.send_modify(|d| d.seq = last.seq),
-            _ => {}
+            let _ = to.send(records);
         }
     }
 

@@ -7,6 +7,6 @@ mod read;
 mod record;
 
 pub use append::{Durable, Journal};
-pub use folder::{ClusterFolder, RunFolder, read_plan, sha256};
+pub use folder::{ClusterFolder, RunFolder, private, read_plan, sha256};
 pub use read::{Ending, Reading, read};
 pub use record::{Bad, LONGEST, Writer};

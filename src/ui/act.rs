@@ -5,6 +5,7 @@ use super::model::Model;
 use super::msg::Ask;
 use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Grave, Overlay, Page, Waive};
 use crate::core::command::Command;
+use crate::core::control::Control;
 use crate::core::plan::Tier;
 use crate::core::run::Phase;
 use crate::core::watch::ReplayControl;
@@ -68,6 +69,11 @@ impl Model {
                     self.open(Overlay::Commit(self::Commit::new(Grave::Step(step))));
                     return self.prove();
                 }
+            }
+            TakeControl => return self.control(Control::Take),
+            OfferControl => {
+                let offered = self.state.as_ref().is_some_and(|s| s.seats.offered);
+                return self.control(if offered { Control::Keep } else { Control::Offer });
             }
             Revise => {
                 if let Some(dialog) = self.state.as_ref().and_then(|s| self::Attest::of_revision(&s.plan)) {
@@ -172,6 +178,13 @@ impl Model {
         self.asked.insert(id, name(&command));
         self.dirty = true;
         vec![Ask::Command { id, command }]
+    }
+
+    fn control(&mut self, control: Control) -> Vec<Ask> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.asked.insert(id, "Control");
+        vec![Ask::Control { id, control }]
     }
 
     pub(super) fn open(&mut self, overlay: Overlay) {
