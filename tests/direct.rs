@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use nodelift::core::command::{Command, allowed};
 use nodelift::core::event::Event;
+use nodelift::core::keeping::Keeping;
 use nodelift::core::name::NodeName;
 use nodelift::core::plan::{Mode, Stage};
 use nodelift::core::run::{PauseReason, Phase, RunVerdict, UnitState};
@@ -366,4 +367,30 @@ async fn without_media_there_is_no_direct_driving() {
     p.until("checks", |s| matches!(s.phase, Phase::Ready | Phase::Blocked)).await;
     assert_eq!(p.state().phase, Phase::Blocked);
     assert!(p.verdicts().contains("direct-media: fail, the setting media_path is empty"), "{}", p.verdicts());
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_full_disk_no_action_is_begun_and_the_node_in_work_waits_where_it_is() {
+    let mut p = pump(|_| {});
+    p.start().await;
+    let site = p.site.clone();
+    p.until("a drain", |_| site.look(|w| w.machine("HCI-N1")["state"] != json!("Up"))).await;
+    p.journal(Keeping::Full { free: 1 << 20 });
+    p.until("the pause", is_paused).await;
+    assert_eq!(p.state().phase, Phase::Paused(PauseReason::JournalUnwritable), "{}", p.state().phase_why);
+    assert!(p.state().phase_why.contains("make room there"), "{}", p.state().phase_why);
+    assert_eq!(
+        (claims(&p, "HCI-N1"), state_of(&p, "HCI-N1")),
+        (0, json!("Paused")),
+        "drained, and nothing after it"
+    );
+    let sent = p.sent.len();
+    p.wait(std::time::Duration::from_secs(3600)).await;
+    assert_eq!(p.sent.len(), sent);
+    let refused = allowed(p.state(), &Command::Resume, p.now()).expect_err("still full");
+    assert!(refused.0.contains("full"), "{}", refused.0);
+    p.journal(Keeping::Fine);
+    p.command(Command::Resume);
+    to_the_end(&mut p).await;
+    assert!(NODES.iter().all(|node| claims(&p, node) == 1));
 }

@@ -115,7 +115,7 @@ fn a_step_and_a_fix_have_their_words_and_times() {
     ];
     assert_eq!(places(&look(&with_fix, None)), [("words-missing", "extra.toml".to_owned(), (20, 56))]);
     let steps = include_str!("../config/runbooks/azure-local-powershell/runbook.toml");
-    let line = 1 + steps.lines().position(|l| l == "id = \"functional-level\"").unwrap();
+    let line = 1 + steps.lines().position(|l| l == "id = \"stop-vms\"").unwrap();
     let runbook = steps.replacen("timeout = 600\n", "", 1);
     let found = places(&look(&[(&format!("{RUNBOOK}/runbook.toml"), &runbook)], None));
     assert_eq!(found, [("timeout-missing", "runbook.toml".to_owned(), (line, 6))]);

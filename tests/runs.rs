@@ -1,23 +1,28 @@
 //! Whole runs through the engine, the link and the simulator, under a virtual clock: what a viewer sees, from the first
-//! check to the last irreversible step.
+//! check to the last irreversible step; and runs whose journal's disk fails under them.
+
+#[path = "support/shaky.rs"]
+mod shaky;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use nodelift::cli::imitated;
-use nodelift::core::command::Command;
+use nodelift::core::command::{Command, allowed};
 use nodelift::core::event::{EngineInfo, Event, Outcome, Stamped};
+use nodelift::core::keeping::Keeping;
 use nodelift::core::log::Which;
 use nodelift::core::plan::{Moment, StepKind};
-use nodelift::core::run::{Phase, UnitState};
+use nodelift::core::run::{PauseReason, Phase, UnitState};
 use nodelift::core::state::State;
 use nodelift::engine::{self, Clock, Peer, Recording, Setup, Vault, play};
-use nodelift::journal::{Ending, Journal, Writer as JournalWriter, read};
+use nodelift::journal::{Disk, Ending, Journal, Writer as JournalWriter, read};
 use nodelift::link::{self, FromEngine, PROTOCOL, Reader, ToEngine, Writer};
 use nodelift::logs::Logs;
 use nodelift::remote::sim::World;
 use nodelift::runbook::Library;
 use serde_json::Value as Json;
+use shaky::Shaky;
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
 
 /// A viewer that folds what it is told.
@@ -109,10 +114,10 @@ fn world(change: impl FnOnce(&mut Json)) -> World {
 
 /// An engine over an imitated site; time is tokio's, paused.
 async fn start(world: World) -> (tokio::task::JoinHandle<State>, Viewer) {
-    start_with(world, Journal::in_memory()).await
+    start_on(world, Journal::in_memory()).await
 }
 
-async fn start_with(world: World, journal: Journal) -> (tokio::task::JoinHandle<State>, Viewer) {
+async fn start_on(world: World, journal: Journal) -> (tokio::task::JoinHandle<State>, Viewer) {
     let runbook = Library::new(None).load("azure-local-powershell").unwrap_or_else(|e| panic!("{e}"));
     let plan = imitated::plan(&runbook, &world).unwrap();
     let clock = Clock::new("2025-06-14T08:00:00Z".parse().unwrap(), 1.0);
@@ -216,15 +221,13 @@ async fn no_byte_leaves_before_its_intent_is_written() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_is_written_read_and_replayed_to_the_same_state() {
-    // A disk takes real time, which a virtual clock does not wait for: it is written afterwards.
-    let (to, records) = std::sync::mpsc::channel();
-    let (_engine, mut v) = start_with(world(|_| {}), Journal::handed_to(to)).await;
-    whole_run(&mut v).await;
     let folder = tempfile::tempdir().unwrap();
     let writer = JournalWriter { epoch: 1, instance: "a".into() };
-    let journal = Journal::open(folder.path(), writer, 1, None).unwrap();
-    records.try_iter().for_each(|r| journal.append(r));
-    drop(journal);
+    let journal = Journal::over(Box::new(Disk::new(folder.path())), writer).unwrap();
+    let (engine, mut v) = start_on(world(|_| {}), journal).await;
+    whole_run(&mut v).await;
+    v.to.send(&ToEngine::Quit).await.unwrap();
+    engine.await.unwrap();
     let written = read(folder.path()).unwrap();
     assert_eq!(written.ending, Ending::Whole);
     assert!(written.events.ends_with(&v.events), "what a viewer is told is what is written");
@@ -265,4 +268,85 @@ async fn a_node_that_rolls_back_stops_the_line_and_says_why_first() {
     assert!(first.contains("old build"), "{first}");
     let advice = nodelift::core::advice::advice(s, s.at.unwrap_or(Timestamp::UNIX_EPOCH));
     assert!(advice.urgent && advice.text.contains("old build"), "{}", advice.text);
+}
+
+/// A run on this disk, with a node that the driver is upgrading.
+async fn driven_on(disk: &Shaky) -> (tokio::task::JoinHandle<State>, Viewer) {
+    let (engine, mut v) = start_on(world(|_| {}), disk.journal()).await;
+    v.until("the first checks", |s| matches!(s.phase, Phase::Blocked | Phase::Ready)).await;
+    v.command(Command::FixAll).await;
+    v.until("the fixes", |s| s.phase == Phase::Ready).await;
+    v.command(Command::Start).await;
+    let installs =
+        |s: &State| s.run.iter().flat_map(|r| r.units.values()).any(|u| u.state == UnitState::Executing);
+    v.until("an install", installs).await;
+    (engine, v)
+}
+
+fn why_not(v: &Viewer, command: &Command) -> String {
+    let s = v.state();
+    allowed(s, command, s.at.unwrap_or(Timestamp::UNIX_EPOCH)).expect_err("refused").0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_written_any_more_leaves_only_looking() {
+    let disk = Shaky::sound();
+    let (engine, mut v) = driven_on(&disk).await;
+    disk.floor().breaks(std::io::ErrorKind::Other);
+    v.until("the pause", |s| s.phase == Phase::Paused(PauseReason::JournalUnwritable)).await;
+    let (paused, tried) = (v.state().seq, disk.floor().operations);
+    assert!(v.state().phase_why.contains("open the run again"), "{}", v.state().phase_why);
+    let advice = nodelift::core::advice::advice(v.state(), v.state().at.unwrap());
+    assert!(advice.urgent && advice.text.contains("goes on by itself: HCI-"), "{}", advice.text);
+    for command in [Command::Resume, Command::Stop, Command::Defer] {
+        assert!(why_not(&v, &command).contains("cannot be written"), "{command:?}");
+    }
+    // The driver goes on, and its nodes are still seen.
+    let next =
+        |s: &State| s.run.iter().flat_map(|r| r.units.values()).filter(|u| u.state == UnitState::Done).count();
+    v.until("the node after it", |s| next(s) == 2).await;
+    assert_eq!(v.state().phase, Phase::Paused(PauseReason::JournalUnwritable));
+    let sent = v.events.iter().filter(|e| e.seq > paused && e.event.is_critical());
+    assert_eq!(sent.map(|e| &e.event).collect::<Vec<_>>(), Vec::<&Event>::new());
+    assert_eq!(disk.floor().operations, tried, "what failed is not tried again");
+    v.to.send(&ToEngine::Quit).await.unwrap();
+    engine.await.unwrap();
+    // The next engine goes on from before: the run was under way.
+    let read = disk.read();
+    let mut state = State::new(v.state().plan.clone());
+    read.events.iter().for_each(|e| state.apply(e));
+    assert_eq!((read.ending, state.phase), (Ending::Whole, Phase::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_pauses_the_run_on_paper_and_room_lets_it_go_on() {
+    let disk = Shaky::sound();
+    let (_engine, mut v) = driven_on(&disk).await;
+    disk.floor().full = true;
+    v.until("the request", |s| s.phase == Phase::Pausing).await;
+    assert!(matches!(v.state().keeping, Keeping::Full { .. }));
+    assert!(why_not(&v, &Command::FixAll).contains("make room there, at least 64 MiB"));
+    v.until("the pause", |s| s.phase == Phase::Paused(PauseReason::JournalUnwritable)).await;
+    assert!(why_not(&v, &Command::Resume).contains("make room there"));
+    let mut kept = State::new(v.state().plan.clone());
+    disk.read().events.iter().for_each(|e| kept.apply(e));
+    assert_eq!(kept.phase, v.state().phase, "the last words are on the disk");
+    disk.floor().full = false;
+    v.until("room", |s| s.keeping == Keeping::Fine).await;
+    v.command(Command::Resume).await;
+    v.until("the second attempt", |s| s.phase == Phase::Running).await;
+    assert_eq!(disk.read().ending, Ending::Whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn little_space_is_said_and_too_little_begins_nothing() {
+    let disk = Shaky::sound();
+    disk.floor().free = Some(200 << 20);
+    let (_engine, mut v) = start_on(world(|_| {}), disk.journal()).await;
+    v.until("a word about it", |s| matches!(s.keeping, Keeping::Low { .. })).await;
+    v.until("the first checks", |s| s.phase == Phase::Blocked).await;
+    disk.floor().free = Some(60 << 20);
+    v.until("the end of the space", |s| matches!(s.keeping, Keeping::Full { .. })).await;
+    assert!(why_not(&v, &Command::FixAll).contains("60 MiB left"));
+    assert!(allowed(v.state(), &Command::CheckAll, v.state().at.unwrap()).is_ok(), "looking stays open");
 }

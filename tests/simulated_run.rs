@@ -2,6 +2,8 @@
 
 #[path = "support/pump.rs"]
 mod pump;
+#[path = "simulated/vms.rs"]
+mod vms;
 
 use std::collections::BTreeMap;
 

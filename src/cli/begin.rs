@@ -81,6 +81,10 @@ pub struct Begun {
 pub fn begin(order: Order, secrets: Secrets, settings: &Settings, say: &mut dyn FnMut(String)) -> Result<Begun, Exit> {
     let (inventory, plan) = order.resolve(settings)?;
     let path = cluster_folder(settings, &inventory.cluster);
+    if let Err(why) = journal::suitable(&path) {
+        say(format!("nodelift: {why}"));
+        return Err(Exit::JournalUnusable);
+    }
     // One engine a cluster on this machine: two would drain two nodes.
     let cluster = match alone_in(&path) {
         Ok(folder) => folder,
@@ -273,6 +277,13 @@ fn found(path: &Path) -> Result<Found, (String, Exit)> {
     }
     if state.phase.is_terminal() {
         return Ok(Found::Over);
+    }
+    if let Some(why) = &read.newer {
+        let why = format!(
+            "{}: this journal is of a newer nodelift ({why}). Go on with that one; `nodelift replay` shows what this one understands.",
+            path.display()
+        );
+        return Err((why, Exit::JournalUnusable));
     }
     if let Ending::Corrupt { segment, line, why } = &read.ending {
         let why = format!(

@@ -60,6 +60,9 @@ impl Advice {
 
 /// What a person should know first.
 pub fn advice(state: &State, now: Timestamp) -> Advice {
+    if let Some(why) = state.keeping.closed().filter(|_| !state.phase.is_terminal()) {
+        return unkept(state, &why, now);
+    }
     if let Some((node, text)) = state.persons_awaited().next() {
         return say(format!("{node} waits for a person: {text}.")).urgent();
     }
@@ -87,6 +90,22 @@ pub fn advice(state: &State, now: Timestamp) -> Advice {
         Phase::Stopped | Phase::Abandoned => say(format!("The run was {}.", state.phase_why)),
         Phase::Succeeded | Phase::SucceededWithIssues => say(format!("{}.", capital(&state.phase_why))),
     }
+}
+
+/// What happens cannot be written down: nothing new is begun, and what goes on is shown.
+fn unkept(state: &State, why: &str, now: Timestamp) -> Advice {
+    let (node, name) = (node_in_work(state), &state.plan.driver.name);
+    let goes_on = match (&state.phase, node) {
+        (Phase::Pausing | Phase::Stopping, Some((node, _))) => match to_safe_point(state, now) {
+            Some(s) => format!(" {name} finishes {node} first; about {}.", duration(s as i64)),
+            None => format!(" {name} finishes {node} first."),
+        },
+        (_, Some((node, unit))) if state.own_run().is_some() => {
+            format!(" {name} goes on by itself: {node} {}.", unit.state.word())
+        }
+        _ => String::new(),
+    };
+    say(format!("{}.{goes_on} Nothing new is begun.", capital(why))).urgent()
 }
 
 /// The run ends; clean-ups come first, and are tried until they are done.
@@ -383,8 +402,20 @@ fn paused(state: &State, reason: &PauseReason, now: Timestamp) -> Advice {
         0 => "goes on".to_owned(),
         n => format!("goes on with {}", plural(n, "node")),
     };
+    if let Some((step, items)) = state.undecided() {
+        let tried = state.items(&step.id).iter().any(|i| i.stuck.is_some());
+        let text = match tried {
+            true => format!("{} did not {}: {}.", capital(&items.word), items.take, state.phase_why),
+            false => format!("{}: {}.", step.title, state.phase_why),
+        };
+        return say(text).press(Suggest::Commit(step.id.clone()), "asks what becomes of each").urgent();
+    }
     let failed_after = moment(state) == Moment::After && !failed(state).is_empty();
-    let a = say(format!("Paused, {reason}: {}.", state.phase_why));
+    let a = match reason {
+        // It is so no more: otherwise that would be said.
+        PauseReason::JournalUnwritable => say("Paused: what happens can be written down again."),
+        _ => say(format!("Paused, {reason}: {}.", state.phase_why)),
+    };
     let a = if recoverable(state, now).is_ok() {
         a.press(Suggest::Recover, "clears the run that was left")
     } else if failed_after {

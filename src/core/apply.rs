@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::connection::Connection;
 use super::control::Seats;
 use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
+use super::items::Item;
+use super::keeping::Keeping;
 use super::name::NodeName;
 use super::plan::{Place, Stage, StepKind};
 use super::progress::Progress;
@@ -30,6 +32,7 @@ impl State {
                 self.engine = Some(info.clone());
                 // Whoever looked was with the engine before.
                 self.seats = Seats::default();
+                self.keeping = Keeping::Fine;
                 // What was under way is looked at first; a person says when it goes on (run-safety-model 8).
                 if let Some(s) = self.sequence.as_mut().filter(|s| s.is_open() && s.paused.is_none()) {
                     let why = "the engine was restarted".to_owned();
@@ -43,6 +46,7 @@ impl State {
             Event::ViewerGone { viewer } => self.seats.leave(*viewer),
             Event::ControlOffered { open } => self.seats.offered = *open,
             Event::ControlMoved { to, .. } => self.seats.give(*to),
+            Event::JournalSeen(keeping) => self.keeping = keeping.clone(),
             Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
             Event::PlanRevised { revision, plan_sha256, settings } => {
                 self.plan = Arc::new(self.plan.with(settings));
@@ -290,6 +294,44 @@ impl State {
                 if let Some(part) = parts.find(|p| p.op.as_ref() == Some(op)) {
                     (part.answer, part.seq) = (Some(answer.clone()), stamped.seq);
                 }
+                let steps = self.run.iter_mut().flat_map(|r| r.steps.values_mut());
+                let mut items = steps.flat_map(|s| s.items.iter_mut().flatten());
+                if let Some(item) = items.find(|i| i.part.op.as_ref() == Some(op)) {
+                    (item.part.answer, item.part.seq) = (Some(answer.clone()), stamped.seq);
+                }
+            }
+            Event::ItemsNoted { step, items } => {
+                let Some(run) = &mut self.run else { return };
+                let known = run.steps.entry(step.clone()).or_default();
+                known.items = Some(items.iter().map(Item::new).collect());
+                known.intended_at.get_or_insert(at);
+            }
+            Event::ItemsDecided { step, choices } => {
+                for item in self.items_mut(step) {
+                    if let Some(choice) = choices.get(&item.noted.name) {
+                        item.decide(*choice);
+                    }
+                }
+            }
+            Event::ItemIntended { step, item, op, attempt, .. } => {
+                let known = self.run.as_mut().and_then(|r| r.steps.get_mut(step));
+                if let Some(s) = known {
+                    s.attempt = s.attempt.max(*attempt);
+                }
+                if let Some(item) = self.items_mut(step).find(|i| &i.noted.name == item) {
+                    let (attempt, op) = (*attempt, Some(op.clone()));
+                    item.part = Part { attempt, op, intended_at: Some(at), seq: stamped.seq, ..Part::default() };
+                }
+            }
+            Event::ItemDone { step, item, message, .. } => {
+                if let Some(item) = self.items_mut(step).find(|i| &i.noted.name == item) {
+                    item.part.done = Some(Seen { at, value: message.clone() });
+                }
+            }
+            Event::ItemStuck { step, item, why } => {
+                if let Some(item) = self.items_mut(step).find(|i| &i.noted.name == item) {
+                    item.stuck = Some(why.clone());
+                }
             }
             Event::StepDone { step, node, message } => {
                 let Some(run) = &mut self.run else { return };
@@ -434,6 +476,7 @@ impl State {
                     for part in s.on.values_mut().filter(|p| p.done.is_none()) {
                         *part = Part { attempt: part.attempt, ..Part::default() };
                     }
+                    s.items.iter_mut().flatten().for_each(Item::again);
                 }
             }
 
@@ -527,6 +570,11 @@ impl State {
         if let (true, Some(run), Some(node)) = (compared, &mut self.run, &key.node) {
             run.configurations.entry(node.clone()).or_default().read(answer, at);
         }
+    }
+
+    fn items_mut(&mut self, step: &str) -> impl Iterator<Item = &mut Item> {
+        let known = self.run.as_mut().and_then(|r| r.steps.get_mut(step));
+        known.into_iter().flat_map(|s| s.items.iter_mut().flatten())
     }
 
     fn check_mut(&mut self, key: &VerdictKey) -> &mut CheckState {

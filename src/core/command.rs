@@ -9,7 +9,9 @@ use serde_json::Value as Json;
 use super::baseline::unexplained_on;
 use super::connection::{Connection, Trouble};
 use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
+use super::items::{Choice, decidable};
 use super::judge::is_stale;
+use super::keeping::Keeping;
 use super::name::NodeName;
 use super::plan::{FixBy, Moment, Scope, Severity, StepKind};
 use super::revision::revised;
@@ -82,6 +84,11 @@ pub enum Command {
         step: String,
         note: String,
     },
+    /// Say what becomes of what a step found, by name; the run goes on.
+    Decide {
+        step: String,
+        choices: BTreeMap<String, Choice>,
+    },
     /// Leave the steps that wait for a person for later, or a clean-up that cannot be done; the run ends.
     Defer,
     /// Clear a run that its driver left, by force.
@@ -113,6 +120,9 @@ pub const PROOF_FRESH_FOR: i64 = 60;
 /// # Errors
 /// The refusal, with its reason.
 pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), Refusal> {
+    if let Some(why) = state.keeping.closed().filter(|_| must_be_kept(state, command)) {
+        return refuse(why);
+    }
     match command {
         Command::Connect => match state.in_trouble().next() {
             Some(_) => Ok(()),
@@ -274,9 +284,11 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             p => refuse(format!("nothing to pause: the run is {}", p.word())),
         },
         Command::Resume => match &state.phase {
-            Phase::Paused(PauseReason::JournalUnwritable) => refuse("the journal cannot be written"),
             Phase::Paused(PauseReason::LockLost) => refuse("another engine drives this target"),
-            Phase::Paused(_) => Ok(()),
+            Phase::Paused(_) => match state.undecided() {
+                Some((step, _)) => refuse(format!("decide first: {}", step.title)),
+                None => Ok(()),
+            },
             p => refuse(format!("nothing to resume: the run is {}", p.word())),
         },
         Command::Stop => match &state.phase {
@@ -309,6 +321,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 _ => refuse("its turn has not come"),
             }
         }
+        Command::Decide { step, choices } => decidable(state, step, choices),
         Command::Defer if state.phase == Phase::Finalising => {
             let failed = |s: &super::plan::Step| {
                 state.run.as_ref().and_then(|r| r.steps.get(&s.id)?.ended.as_ref()).is_some_and(|e| !e.value.ok)
@@ -331,6 +344,16 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             typed_out(state, typed, reason)
         }
     }
+}
+
+/// It begins something on a machine, or holds only when it is written down. Where nothing can be written that is everything but a look;
+/// on a full disk the safe direction stays open (run-safety-model 7.4).
+fn must_be_kept(state: &State, command: &Command) -> bool {
+    use Command::*;
+    let looks =
+        matches!(command, Connect | CheckAll | Retry { .. } | RetryFailed | RetryNode { .. } | Prove { .. });
+    let safe = matches!(command, Pause | Stop | Defer | Attest { .. } | Confirm { .. });
+    !(looks || safe && matches!(state.keeping, Keeping::Full { .. }))
 }
 
 /// What is taken upon oneself has a reason that says something.

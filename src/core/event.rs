@@ -9,6 +9,8 @@ use serde_json::Value as Json;
 use super::baseline::{Change, Comparison};
 use super::connection::Connection;
 use super::control::{Handover, Seat, ViewerId};
+use super::items::{Choice, Noted};
+use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
 use super::progress::{Measure, Quiet};
 use super::run::{PauseReason, Phase, RunVerdict, UnitState};
@@ -186,6 +188,9 @@ pub struct EngineInfo {
 pub enum Event {
     #[serde(rename = "engine.start")]
     EngineStarted(EngineInfo),
+    /// The journal stands otherwise than before: space runs out, or comes back, or nothing can be written any more.
+    #[serde(rename = "journal.seen")]
+    JournalSeen(Keeping),
     #[serde(rename = "plan.sealed")]
     PlanSealed(Sealed),
     /// A paused run goes on by another plan: the sealed one with these settings as well.
@@ -272,6 +277,21 @@ pub enum Event {
     /// The probe of a step says that it is done on a machine.
     #[serde(rename = "step.done")]
     StepDone { step: String, node: NodeName, message: String },
+    /// What a step found on the machines when its turn came.
+    #[serde(rename = "items.noted")]
+    ItemsNoted { step: String, items: Vec<Noted> },
+    /// What becomes of some of it, by a person or by a setting.
+    #[serde(rename = "items.decided")]
+    ItemsDecided { step: String, choices: BTreeMap<String, Choice> },
+    /// A script about one of it is about to be sent.
+    #[serde(rename = "item.intent")]
+    ItemIntended { step: String, item: String, op: OpId, attempt: u32, node: NodeName, force: bool },
+    /// One of it was seen to be as it should.
+    #[serde(rename = "item.done")]
+    ItemDone { step: String, item: String, node: NodeName, message: String },
+    /// One of it does not come to that.
+    #[serde(rename = "item.stuck")]
+    ItemStuck { step: String, item: String, why: String },
     /// A person confirms what they did outside.
     #[serde(rename = "step.confirm")]
     StepConfirmed { step: String, note: String },
@@ -391,6 +411,7 @@ impl Event {
             | BaselineCompared { .. }
             | ProofTaken { .. } => Durability::Batch,
             EngineStarted(_)
+            | JournalSeen(_)
             | PlanSealed(_)
             | PlanRevised { .. }
             | ControlMoved { .. }
@@ -414,6 +435,11 @@ impl Event {
             | StepAnswered { .. }
             | StepDone { .. }
             | StepConfirmed { .. }
+            | ItemsNoted { .. }
+            | ItemsDecided { .. }
+            | ItemIntended { .. }
+            | ItemDone { .. }
+            | ItemStuck { .. }
             | StepEnded { .. }
             | PauseRequested { .. }
             | RunDoomed { .. }
@@ -429,6 +455,11 @@ impl Event {
             | RunEnding { .. }
             | RunEnded { .. } => Durability::Sync,
         }
+    }
+
+    /// Who goes on with a run must know what it means: an older program does not (run-safety-model 7.4).
+    pub fn is_critical(&self) -> bool {
+        self.durability() == Durability::Sync && !matches!(self, Event::EngineStarted(_) | Event::JournalSeen(_))
     }
 
     /// The unit the event is about, for the journal's index.

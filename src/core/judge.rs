@@ -27,8 +27,13 @@ impl Judge {
         let checks = plan.checks.iter().flat_map(|c| {
             [&c.applies, &c.warn, &c.fail, &c.observed, &c.detail].into_iter().flatten().chain([&c.pass])
         });
-        let steps =
-            plan.steps.iter().flat_map(|s| s.proof.iter().map(|p| &p.pass).chain(s.probe.iter().map(|p| &p.done)));
+        let steps = plan
+            .steps
+            .iter()
+            .flat_map(|s| s.proof.iter().map(|p| &p.pass).chain(s.probe.iter().flat_map(of_probe)));
+        let items =
+            plan.steps.iter().chain(plan.left_out.iter().map(|l| &l.step)).filter_map(|s| s.items.as_ref());
+        let items = items.flat_map(|i| [i.note.as_ref(), Some(&i.look), i.agreed.as_ref()].into_iter().flatten());
         let actions = plan.sequences.iter().flat_map(|s| &s.actions).flat_map(|a| match &a.kind {
             ActionKind::Gate { conditions, halts } => conditions
                 .iter()
@@ -45,6 +50,7 @@ impl Judge {
         let compiled = checks
             .chain(changes)
             .chain(steps)
+            .chain(items)
             .chain(actions)
             .filter_map(|e| Some((e.0.clone(), Compiled::new(&e.0).ok()?)))
             .collect();
@@ -152,6 +158,47 @@ impl Judge {
         let scope = if on.is_some() { CheckScope::EachNode } else { CheckScope::Cluster };
         let scope = self.facts_scope(state, &[facts.to_owned()], scope, on)?;
         self.holds(expr, &scope).map_err(|NoValue(why)| why)
+    }
+
+    /// What a step finds on a node: names, and the node's word for how each is.
+    ///
+    /// # Errors
+    /// The facts are not there, or the expression does not give a list of `{ name, state }`.
+    pub fn noted(
+        &self,
+        state: &State,
+        facts: &str,
+        expr: &Expr,
+        node: &NodeName,
+    ) -> Result<Vec<(String, String)>, String> {
+        let scope = self.facts_scope(state, &[facts.to_owned()], CheckScope::EachNode, Some(node))?;
+        let list = self.compiled(expr).and_then(|e| e.eval(&scope)).map_err(|NoValue(why)| why)?;
+        let one =
+            |row: &Json| Some((row.get("name")?.as_str()?.to_owned(), row.get("state")?.as_str()?.to_owned()));
+        let all = list.as_array().and_then(|rows| rows.iter().map(one).collect::<Option<Vec<_>>>());
+        all.ok_or_else(|| format!("`{}` is not a list of names and states", expr.0))
+    }
+
+    /// How one of them is on a node, and whether it is as it should be: none where it is not there, or cannot be told.
+    pub fn look(
+        &self,
+        state: &State,
+        facts: &str,
+        expr: &Expr,
+        node: &NodeName,
+        item: &str,
+    ) -> Option<(String, bool)> {
+        let mut scope = self.facts_scope(state, &[facts.to_owned()], CheckScope::EachNode, Some(node)).ok()?;
+        scope.set("item", &json!(item));
+        let rows = self.compiled(expr).and_then(|e| e.eval(&scope)).ok()?;
+        let row = rows.get(0)?;
+        Some((row.get("state")?.as_str()?.to_owned(), row.get("done")?.as_bool()?))
+    }
+
+    /// Whether an expression over the settings holds.
+    pub fn of_settings(&self, state: &State, expr: &Expr) -> bool {
+        let scope = self.facts_scope(state, &[], CheckScope::Cluster, None);
+        scope.is_ok_and(|s| self.holds(expr, &s) == Ok(true))
     }
 
     /// The conditions of a gate for a node, by what was just seen.

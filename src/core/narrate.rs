@@ -5,6 +5,8 @@ use super::command::plural;
 use super::connection::Connection;
 use super::control::Handover;
 use super::event::{Answer, Event, Outcome, Stamped, Waiting};
+use super::items::{Choice, Noted};
+use super::keeping::Keeping;
 use super::log::{AWAITS, Level, LogLine};
 use super::name::NodeName;
 use super::progress::Quiet;
@@ -58,6 +60,11 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let level = if *how == Handover::Taken { Level::Warning } else { Level::Info };
             one(None, "run", level, text)
         }
+        Event::JournalSeen(keeping) => match keeping.closed() {
+            Some(why) => one(None, "run", Level::Error, why),
+            None if *keeping == Keeping::Fine => one(None, "run", Level::Info, keeping.words()),
+            None => one(None, "run", Level::Warning, keeping.words()),
+        },
         Event::PlanSealed(s) => one(None, "run", Level::Info, {
             let what = if s.rehearsal { "plan of a rehearsal" } else { "plan" };
             format!("{what} sealed: {}, {} nodes, {}", s.runbook, s.nodes.len(), short(&s.plan_sha256))
@@ -220,6 +227,37 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
         Event::StepDone { step, node, message } => {
             let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
             one(Some(node), "step", Level::Info, format!("{title}: {message}"))
+        }
+        Event::ItemsNoted { step, items } => {
+            let names = |i: &Noted| format!("{} on {} ({})", i.name, i.node, i.state);
+            let all: Vec<String> = items.iter().map(names).collect();
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            let all = if all.is_empty() { "nothing".to_owned() } else { all.join(", ") };
+            one(None, "step", Level::Info, format!("{title}: noted {all}"))
+        }
+        Event::ItemsDecided { step, choices } => {
+            let items = plan.step(step).and_then(|s| s.items.as_ref());
+            let word = |c: &Choice| match (c, items) {
+                (Choice::Take, Some(i)) => i.take.clone(),
+                (Choice::Force, Some(i)) => i.force.clone().unwrap_or_default(),
+                (Choice::Leave, Some(i)) => i.leave.clone(),
+                (c, None) => format!("{c:?}").to_lowercase(),
+            };
+            let all: Vec<String> = choices.iter().map(|(name, c)| format!("{name}: {}", word(c))).collect();
+            one(None, "step", Level::Info, who(&format!("decided: {}", all.join(", "))))
+        }
+        Event::ItemIntended { step, item, node, attempt, force, .. } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            let force = if *force { ", by force" } else { "" };
+            one(Some(node), "step", Level::Debug, format!("{title}: {item}{force}, attempt {attempt}"))
+        }
+        Event::ItemDone { step, item, node, message } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            one(Some(node), "step", Level::Info, format!("{title}: {item} is {message}"))
+        }
+        Event::ItemStuck { step, item, why } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            one(None, "step", Level::Warning, format!("{title}: {item}: {why}"))
         }
         Event::StepConfirmed { step, note } => {
             let title = plan.step(step).map_or(step.as_str(), |s| &s.title);

@@ -437,6 +437,8 @@ pub const ARGUMENTS: &[&str] = &[
     "target_node",
     "operation",
     "boot_utc",
+    "item",
+    "force",
 ];
 
 /// Arguments that are secrets: the engine puts them in at the last moment, nothing else ever sees them.

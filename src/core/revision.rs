@@ -94,7 +94,6 @@ impl Plan {
 pub fn revised(state: &State, settings: &BTreeMap<String, Json>) -> Result<Plan, Refusal> {
     let no = |why: String| Err(Refusal(why));
     match &state.phase {
-        Phase::Paused(PauseReason::JournalUnwritable) => return no("the journal cannot be written".into()),
         Phase::Paused(PauseReason::LockLost) => return no("another engine drives this target".into()),
         Phase::Paused(_) => {}
         p if p.is_preparing() => return no("nothing has begun: give the setting when you start".into()),
@@ -140,7 +139,10 @@ pub fn revised(state: &State, settings: &BTreeMap<String, Json>) -> Result<Plan,
 impl Step {
     /// Whether it exists with these settings.
     pub fn exists_with(&self, settings: &BTreeMap<String, Json>) -> bool {
-        self.only.iter().all(|(name, value)| settings.get(name) == Some(value))
+        self.only.iter().all(|(name, value)| match (settings.get(name), value) {
+            (Some(now), Json::Array(any)) if !now.is_array() => any.contains(now),
+            (now, value) => now == Some(value),
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use super::baseline::Configuration;
 use super::connection::Connection;
 use super::control::Seats;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
+use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
 use super::pairs;
 use super::plan::{Plan, Scope, Severity, Stage, Step};
@@ -38,6 +39,8 @@ pub struct State {
     pub engine: Option<EngineInfo>,
     /// Who looks at it now.
     pub seats: Seats,
+    /// How the journal of this engine stands.
+    pub keeping: Keeping,
     pub plan_sha256: Option<String>,
     /// Of the plan: 1 as it was sealed, one more with every revision.
     pub revision: u32,
@@ -276,6 +279,7 @@ impl State {
             at: None,
             engine: None,
             seats: Seats::default(),
+            keeping: Keeping::Fine,
             plan_sha256: None,
             revision: 1,
             phase: Phase::Draft,

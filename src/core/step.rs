@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::event::Answer;
+use super::items::{Item, Items};
 use super::name::{NodeName, OpId};
 use super::plan::{Expr, Place, ScriptId};
 use super::state::Seen;
@@ -73,7 +74,7 @@ pub struct Step {
     pub id: String,
     pub title: String,
     pub kind: StepKind,
-    /// It exists only while these settings have these values.
+    /// It exists only while these settings have these values; a list = one of them.
     #[serde(default)]
     pub only: BTreeMap<String, Json>,
     /// What it does to each node, where it moves them by a sequence.
@@ -111,6 +112,9 @@ pub struct Step {
     /// What a person confirms, as a question.
     #[serde(default)]
     pub ask: Option<String>,
+    /// What it finds on the machines, and does one by one.
+    #[serde(default)]
+    pub items: Option<Items>,
 }
 
 /// A step that does not exist with the settings of the plan, and its place among all steps of the runbook.
@@ -156,6 +160,8 @@ pub struct StepState {
     pub run_id: Option<String>,
     /// Of a step that is a script: how far it is on each machine.
     pub on: BTreeMap<NodeName, Part>,
+    /// What it found, once that was noted.
+    pub items: Option<Vec<Item>>,
 }
 
 /// How a step ended.
@@ -165,7 +171,7 @@ pub struct StepEnd {
     pub message: String,
 }
 
-/// A step on one machine.
+/// A step on one machine, or about one thing.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Part {
     pub attempt: u32,

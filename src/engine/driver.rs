@@ -17,11 +17,12 @@ use crate::core::command::{Command, Refusal};
 use crate::core::control::{self, Control, Role, Seat, ViewerId};
 use crate::core::decide::{Decider, Effect, Observation, Turn};
 use crate::core::event::{Durability, EngineInfo, Event, Sealed, Stamped};
+use crate::core::keeping::Keeping;
 use crate::core::log::{LogLine, Which};
 use crate::core::name::NodeName;
 use crate::core::narrate::narrate;
 use crate::core::plan::Plan;
-use crate::core::run::{PauseReason, Phase};
+use crate::core::run::Phase;
 use crate::core::state::State;
 use crate::journal::{Durable, Journal, RunFolder};
 use crate::link::{FromEngine, Hello, PROTOCOL, ToEngine};
@@ -32,6 +33,8 @@ use crate::remote::Host;
 const OBSERVATIONS: usize = 1024;
 /// Log lines that may wait for the loop.
 const LINES: usize = 4096;
+/// Time between two looks at the space that the journal has (run-safety-model 7.4).
+const SPACE_EVERY: Duration = Duration::from_secs(60);
 /// At the end, how long the disk may take for what the machines printed last.
 const LAST_WRITES: Duration = Duration::from_secs(2);
 
@@ -88,6 +91,7 @@ pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> St
     let mut durable = engine.journal.durable();
     engine.begin();
     executor.open();
+    let mut space = tokio::time::interval(SPACE_EVERY);
     loop {
         let now = engine.clock.now();
         let due = engine.decider.next_due(now).map(|at| engine.clock.instant(at));
@@ -103,6 +107,7 @@ pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> St
             Ok(()) = durable.changed() => engine.synced(&mut durable),
             Some(observation) = observations.recv() => engine.observe(observation),
             Some(line) = lines.recv() => engine.line(line),
+            _ = space.tick() => engine.journal.look(),
             () = timer => engine.tick(),
             () = tokio::time::sleep_until(engine.alone_since + GRACE), if engine.is_idle() => break,
         }
@@ -259,8 +264,12 @@ impl Engine {
             self.viewers.tell(&FromEngine::Pulse(pulse));
         }
         let wait_for = last.filter(|_| sync).unwrap_or(0);
+        let lost = matches!(self.told.keeping, Keeping::Lost { .. });
         for effect in turn.effects {
-            if wait_for <= self.safe {
+            if lost && effect.changes() {
+                continue;
+            }
+            if lost || wait_for <= self.safe {
                 self.executor.carry_out(effect);
             } else {
                 self.held.push_back((wait_for, effect));
@@ -289,13 +298,24 @@ impl Engine {
             }
         }
         self.viewers.tell(&FromEngine::Durable(self.safe));
-        if let Some(why) = d.failed {
-            // Nothing that needs a record will be done any more; what is held stays held.
-            tracing::error!(%why, "the journal cannot be written");
-            if self.told.phase.is_under_way() {
-                let to = Phase::Paused(PauseReason::JournalUnwritable);
-                let turn = self.decider.record(Event::PhaseChanged { to, why }, self.clock.now());
-                self.take(turn);
+        let keeping = match d.failed {
+            Some(why) => Keeping::Lost { why },
+            None => Keeping::of(d.free, d.squeezed),
+        };
+        if keeping.differs(&self.told.keeping) {
+            let turn = self.decider.record(Event::JournalSeen(keeping), self.clock.now());
+            self.take(turn);
+            self.let_go();
+        }
+    }
+
+    /// Nothing can be written any more: what would change a machine is never sent, and whatever only looks waits for nothing.
+    fn let_go(&mut self) {
+        if matches!(self.told.keeping, Keeping::Lost { .. }) {
+            for (_, effect) in std::mem::take(&mut self.held) {
+                if !effect.changes() {
+                    self.executor.carry_out(effect);
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A run's folder: `lock`, `plan.json`, `journal/`, `logs/`, `evidence/` (run-safety-model 7.1).
+//! A run's folder: `lock`, `plan.json`, `journal/`, `logs/`, `evidence/`, and while an engine writes `ballast` (run-safety-model 7.1).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::store::put_aside;
 use crate::core::plan::Plan;
 
 /// The folder of one run, locked for as long as this lives.
@@ -30,12 +31,17 @@ impl RunFolder {
             builder.create(path.join(sub))?;
         }
         let lock = locked(path)?;
+        // On a full disk there is none: the engine looks at the space before it does anything.
+        if let Err(e) = put_aside(&path.join("ballast")) {
+            tracing::warn!("no space could be put aside in {}: {e}", path.display());
+        }
         Ok(Self { path: path.to_owned(), raw_limit: 0, _lock: lock })
     }
 
     /// Keeps so many bytes of what one machine prints; 0, the default: none.
-    pub fn with_raw_limit(self, bytes: u64) -> Self {
-        Self { raw_limit: bytes, ..self }
+    pub fn with_raw_limit(mut self, bytes: u64) -> Self {
+        self.raw_limit = bytes;
+        self
     }
 
     /// Most bytes that are kept of what one machine prints.
@@ -88,6 +94,13 @@ impl RunFolder {
         std::fs::rename(&temporary, self.path.join(name))?;
         sync_folder(&self.path)?;
         Ok(sha256(&text))
+    }
+}
+
+impl Drop for RunFolder {
+    /// Space is put aside only while an engine writes.
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(self.path.join("ballast"));
     }
 }
 

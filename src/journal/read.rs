@@ -1,11 +1,12 @@
 //! Reading: forward, checking every checksum and the chain. A bad last record was torn and is cut off; a bad record before
-//! the end is corruption.
+//! the end is corruption. A segment may repeat the last records of the one before it: a write there had failed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::record::{Bad, LONGEST, NO_PREVIOUS, decode, hash};
+use super::folder::sync_folder;
+use super::record::{Bad, LONGEST, NO_PREVIOUS, Record, decode, hash};
 use crate::core::event::Stamped;
 
 /// How a journal ends.
@@ -30,8 +31,15 @@ pub struct Reading {
     pub next_segment: u32,
     /// Highest epoch seen.
     pub epoch: u64,
-    /// Where the torn record starts: the segment, and how many of its bytes are good.
-    pub torn: Option<(PathBuf, u64)>,
+    /// Where torn records start: each segment, and how many of its bytes are good.
+    pub torn: Vec<(PathBuf, u64)>,
+    /// What only a newer version can go on from: who looks may pass over it, who goes on may not (run-safety-model 7.4).
+    pub newer: Option<Bad>,
+    /// Records whose kind this version does not know.
+    pub unknown: usize,
+    /// Records that a segment repeats because a write had failed.
+    pub repeated: usize,
+    pub segments: usize,
 }
 
 impl Reading {
@@ -41,16 +49,22 @@ impl Reading {
     /// # Errors
     /// The file cannot be written.
     pub fn mend(&self) -> io::Result<()> {
-        let Some((segment, good)) = &self.torn else { return Ok(()) };
-        let mut file = File::options().read(true).write(true).open(segment)?;
-        let mut rest = Vec::new();
-        file.seek(SeekFrom::Start(*good))?;
-        file.read_to_end(&mut rest)?;
-        let mut name = segment.clone().into_os_string();
-        name.push(".torn");
-        std::fs::write(PathBuf::from(name), rest)?;
-        file.set_len(*good)?;
-        file.sync_all()
+        for (segment, good) in &self.torn {
+            let mut file = File::options().read(true).write(true).open(segment)?;
+            let mut rest = Vec::new();
+            file.seek(SeekFrom::Start(*good))?;
+            file.read_to_end(&mut rest)?;
+            let mut name = segment.clone().into_os_string();
+            name.push(".torn");
+            std::fs::write(&name, rest)?;
+            File::open(&name)?.sync_all()?;
+            if let Some(folder) = segment.parent() {
+                sync_folder(folder)?;
+            }
+            file.set_len(*good)?;
+            file.sync_all()?;
+        }
+        Ok(())
     }
 }
 
@@ -60,37 +74,126 @@ impl Reading {
 /// It cannot be opened. Bad content is no error: see `Reading::ending`.
 pub fn read(path: &Path) -> io::Result<Reading> {
     let segments = segments(path)?;
-    let mut out = Reading {
-        events: Vec::new(),
-        ending: Ending::Whole,
-        previous: None,
-        next_segment: segments.last().map_or(1, |(n, _)| n + 1),
-        epoch: 0,
-        torn: None,
-    };
-    let last = segments.len().saturating_sub(1);
-    for (i, (_, segment)) in segments.iter().enumerate() {
+    let mut chain = Chain::default();
+    for (_, segment) in &segments {
         let mut text = Vec::new();
         File::open(segment)?.read_to_end(&mut text)?;
+        chain.segment(segment, &text);
+    }
+    let next_segment = segments.last().map_or(1, |(n, _)| n + 1);
+    Ok(chain.end(next_segment, segments.len()))
+}
+
+/// A good line.
+struct Good {
+    hash: String,
+    record: Record,
+}
+
+/// A line that is none, with what lies around it.
+struct Flaw {
+    segment: PathBuf,
+    line: usize,
+    why: Bad,
+    /// Bytes of the segment before it.
+    good: u64,
+    /// It is the last line of its segment.
+    last: bool,
+}
+
+/// The records so far.
+#[derive(Default)]
+struct Chain {
+    good: Vec<Good>,
+    /// Bad lines that nothing has repeated yet.
+    flaws: Vec<Flaw>,
+    /// Hashes of records that this segment has to repeat.
+    owed: Vec<String>,
+    repeated: usize,
+    newer: Option<Bad>,
+}
+
+impl Chain {
+    fn segment(&mut self, segment: &Path, text: &[u8]) {
         let lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
+        let mut at = 0;
         for (n, raw) in lines.iter().enumerate() {
-            let at_end = i == last && n + 1 == lines.len();
-            match line(raw).and_then(|l| follow(&mut out, l)) {
-                Ok(()) => {}
-                Err(_) if at_end => {
-                    out.ending = Ending::Torn;
-                    let good = lines[..n].iter().map(|l| l.len() as u64).sum();
-                    out.torn = Some((segment.clone(), good));
-                    return Ok(out);
-                }
-                Err(why) => {
-                    out.ending = Ending::Corrupt { segment: segment.clone(), line: n + 1, why };
-                    return Ok(out);
-                }
+            if let Err(why) = line(raw).and_then(|l| self.follow(l, n == 0)) {
+                let (segment, last) = (segment.to_owned(), n + 1 == lines.len());
+                self.flaws.push(Flaw { segment, line: n + 1, why, good: at, last });
+                return;
             }
+            at += raw.len() as u64;
         }
     }
-    Ok(out)
+
+    fn head(&self) -> &str {
+        self.good.last().map_or(NO_PREVIOUS, |g| &g.hash)
+    }
+
+    fn follow(&mut self, line: &str, first: bool) -> Result<(), Bad> {
+        let record = decode(line)?;
+        if first && (record.previous != self.head() || !self.flaws.is_empty()) {
+            self.go_back(&record.previous)?;
+        }
+        if record.previous != self.head() || (!first && !self.flaws.is_empty()) {
+            return Err(Bad::Chain);
+        }
+        let hash = hash(line);
+        // What was good is repeated as it was.
+        if !self.owed.is_empty() {
+            if self.owed.remove(0) != hash {
+                return Err(Bad::Chain);
+            }
+            self.repeated += 1;
+        }
+        if let Some(kind) = record.critical.as_ref() {
+            self.newer.get_or_insert(Bad::UnknownCritical(kind.clone()));
+        }
+        self.good.push(Good { hash, record });
+        Ok(())
+    }
+
+    /// A segment goes on from an earlier record: what was written after that is repeated by it.
+    fn go_back(&mut self, previous: &str) -> Result<(), Bad> {
+        let after = match previous {
+            NO_PREVIOUS => 0,
+            _ => self.good.iter().rposition(|g| g.hash == previous).ok_or(Bad::Chain)? + 1,
+        };
+        self.owed = self.good.drain(after..).map(|g| g.hash).collect();
+        self.flaws.clear();
+        Ok(())
+    }
+
+    fn end(mut self, next_segment: u32, segments: usize) -> Reading {
+        // A whole record that does not follow was not torn: something is missing before it.
+        let torn = self.flaws.iter().all(|f| f.last && !matches!(f.why, Bad::Newer(_) | Bad::Chain));
+        let ending = match self.flaws.first() {
+            None => Ending::Whole,
+            Some(_) if torn => Ending::Torn,
+            Some(Flaw { why: why @ Bad::Newer(_), .. }) => {
+                self.newer.get_or_insert(why.clone());
+                Ending::Whole
+            }
+            Some(f) => Ending::Corrupt { segment: f.segment.clone(), line: f.line, why: f.why.clone() },
+        };
+        let torn = match ending {
+            Ending::Torn => self.flaws.into_iter().map(|f| (f.segment, f.good)).collect(),
+            _ => Vec::new(),
+        };
+        Reading {
+            previous: self.good.last().map(|g| g.hash.clone()),
+            epoch: self.good.iter().map(|g| g.record.epoch).max().unwrap_or(0),
+            unknown: self.good.iter().filter(|g| g.record.stamped.is_none()).count(),
+            events: self.good.into_iter().filter_map(|g| g.record.stamped).collect(),
+            ending,
+            next_segment,
+            torn,
+            newer: self.newer,
+            repeated: self.repeated,
+            segments,
+        }
+    }
 }
 
 fn line(raw: &[u8]) -> Result<&str, Bad> {
@@ -99,17 +202,6 @@ fn line(raw: &[u8]) -> Result<&str, Bad> {
         return Err(Bad::Shape(format!("the line has {} bytes", raw.len())));
     }
     std::str::from_utf8(raw).map_err(|_| Bad::Torn)
-}
-
-fn follow(out: &mut Reading, line: &str) -> Result<(), Bad> {
-    let record = decode(line)?;
-    if record.previous != out.previous.as_deref().unwrap_or(NO_PREVIOUS) {
-        return Err(Bad::Chain);
-    }
-    out.previous = Some(hash(line));
-    out.epoch = out.epoch.max(record.epoch);
-    out.events.extend(record.stamped);
-    Ok(())
 }
 
 fn segments(path: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
@@ -162,7 +254,7 @@ mod tests {
         let r = read(folder.path()).unwrap();
         assert_eq!(r.ending, Ending::Whole);
         assert_eq!(r.events, (1..=5).map(event).collect::<Vec<_>>());
-        assert_eq!((r.next_segment, r.epoch), (2, 1));
+        assert_eq!((r.next_segment, r.epoch, r.segments), (2, 1, 1));
     }
 
     #[test]

@@ -78,6 +78,9 @@ pub fn encode(stamped: &Stamped, writer: &Writer, monotonic_ms: u64, previous: &
         o.insert("o".into(), op.as_str().into());
     }
     o.insert("d".into(), event.get("d").cloned().unwrap_or(Json::Null));
+    if stamped.event.is_critical() {
+        o.insert("critical".into(), true.into());
+    }
     o.insert("p".into(), previous.into());
     let mut line = Json::Object(o).to_string();
     let sum = crc32c::crc32c(line.as_bytes());
@@ -96,6 +99,8 @@ pub fn hash(line: &str) -> String {
 pub struct Record {
     /// None where the kind is not known to this version and may be skipped.
     pub stamped: Option<Stamped>,
+    /// Its kind, where it is not known and may not be skipped by whoever goes on.
+    pub critical: Option<String>,
     pub seq: u64,
     pub epoch: u64,
     pub previous: String,
@@ -137,12 +142,11 @@ pub fn decode(line: &str) -> Result<Record, Bad> {
         return Err(Bad::Newer(raw.v));
     }
     let event = serde_json::json!({ "k": raw.k, "d": raw.d });
-    let stamped = match serde_json::from_value::<Event>(event) {
-        Ok(event) => Some(Stamped { seq: raw.seq, at: raw.t, actor: raw.a, event }),
-        Err(_) if raw.critical => return Err(Bad::UnknownCritical(raw.k)),
-        Err(_) => None,
+    let (stamped, critical) = match serde_json::from_value::<Event>(event) {
+        Ok(event) => (Some(Stamped { seq: raw.seq, at: raw.t, actor: raw.a, event }), None),
+        Err(_) => (None, raw.critical.then_some(raw.k)),
     };
-    Ok(Record { stamped, seq: raw.seq, epoch: raw.e, previous: raw.p })
+    Ok(Record { stamped, critical, seq: raw.seq, epoch: raw.e, previous: raw.p })
 }
 
 #[cfg(test)]
@@ -163,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_record_is_readable_and_comes_back() {
-        insta::assert_snapshot!(line(), @r#"{"v":1,"seq":7,"t":"2025-06-14T08:00:00Z","m":12,"e":2,"i":"0199","a":"j.doe","k":"phase","d":{"to":{"is":"ready"},"why":"every \"blocker\" passes — ✔"},"p":"00000000000000000000000000000000","c":"76eeb713"}"#);
+        insta::assert_snapshot!(line(), @r#"{"v":1,"seq":7,"t":"2025-06-14T08:00:00Z","m":12,"e":2,"i":"0199","a":"j.doe","k":"phase","d":{"to":{"is":"ready"},"why":"every \"blocker\" passes — ✔"},"critical":true,"p":"00000000000000000000000000000000","c":"02632e87"}"#);
         let r = decode(&line()).unwrap();
         assert_eq!((r.seq, r.epoch, r.previous.as_str()), (7, 2, NO_PREVIOUS));
         assert!(matches!(r.stamped.unwrap().event, Event::PhaseChanged { to: Phase::Ready, .. }));
@@ -195,10 +199,9 @@ mod tests {
             let sum = crc32c::crc32c(body.as_bytes());
             format!("{},\"c\":\"{sum:08x}\"}}", &body[..body.len() - 1])
         };
-        assert_eq!(decode(&with("new.thing", "")).unwrap().stamped, None);
-        assert_eq!(
-            decode(&with("new.thing", ",\"critical\":true")),
-            Err(Bad::UnknownCritical("new.thing".into()))
-        );
+        let skipped = decode(&with("new.thing", "")).unwrap();
+        assert_eq!((skipped.stamped, skipped.critical), (None, None));
+        let critical = decode(&with("new.thing", ",\"critical\":true")).unwrap();
+        assert_eq!((critical.stamped, critical.critical.as_deref()), (None, Some("new.thing")));
     }
 }

@@ -11,11 +11,12 @@ use toml::Spanned;
 use super::checked::{Known, check_expression};
 use super::files::{Files, beside};
 use super::schema::{
-    CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, ProbeTable, ProofTable, RunbookFile, StepTable,
-    Word,
+    CheckTable, DriverTable, FactsTable, IncludedFile, ItemsTable, LogTable, ProbeTable, ProofTable, RunbookFile,
+    StepTable, Word,
 };
 use super::{LARGEST_SCRIPT, Runbook};
 use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
+use crate::core::items::{Items, Stuck};
 use crate::core::plan::{
     ARGUMENTS, Check, Class, Driver, Expr, FactGroup, LogFrom, LogSource, Moment, Place, Probe, Proof,
     RunbookInfo, SECRETS, Scope, Script, ScriptId, StageBudget, Step, StepKind, Target, Tier,
@@ -425,7 +426,7 @@ impl Loader<'_> {
             lacks("its `safe_point`: where it can be left without harm");
         }
         let changes = matches!(t.class, Class::Once | Class::Irreversible | Class::Write);
-        if changes && !t.kind.moves_nodes() && t.probe.is_none() {
+        if changes && !t.kind.moves_nodes() && t.probe.is_none() && t.items.is_none() {
             lacks("a `probe`: how to tell whether it already happened");
         }
         match t.kind {
@@ -484,12 +485,51 @@ impl Loader<'_> {
             always: t.always,
             undoes: t.undoes.as_ref().map(|w| w.get_ref().clone()),
             ask: t.ask.clone(),
+            items: t.items.as_ref().map(|i| self.items(at, known, t, i)),
         })
+    }
+
+    /// What a step finds on the machines.
+    fn items(&mut self, at: &At, known: &Known, step: &StepTable, t: &ItemsTable) -> Items {
+        let mut facts = self.known_facts(at, known, std::slice::from_ref(&t.facts));
+        if known.group(t.facts.get_ref()).is_some_and(|g| g.on != Place::EachNode) {
+            self.say(at, &t.facts, "what a step finds is read on each node".into(), None);
+        }
+        if t.note.is_none() && step.undoes.is_none() {
+            let help = "give `note`, or `undoes`: then it is about what that step has done".to_owned();
+            self.say(at, &t.word, "nothing says what the step is about".into(), Some(help));
+        }
+        self.settings_named(at, t.keep.iter().chain(t.stuck.iter().map(|s| &s.setting)));
+        let note = t.note.as_ref().map(|e| self.expression(at, &facts, e));
+        let agreed = t.agreed.as_ref().map(|e| self.expression(at, &[], e));
+        facts.push("item".to_owned());
+        Items {
+            word: t.word.get_ref().clone(),
+            facts: t.facts.get_ref().clone(),
+            note,
+            look: self.expression(at, &facts, &t.look),
+            in_order: t.in_order,
+            keep: t.keep.as_ref().map(|w| w.get_ref().clone()),
+            agreed,
+            stuck: t.stuck.as_ref().map(|s| Stuck {
+                setting: s.setting.get_ref().clone(),
+                force: s.force.clone(),
+                leave: s.leave.clone(),
+            }),
+            take: t.take.clone(),
+            force: t.force.clone(),
+            leave: t.leave.clone(),
+        }
     }
 
     /// The settings that a step exists with: each is one of the runbook's, as are those that it needs.
     fn only(&mut self, at: &At, t: &StepTable) -> BTreeMap<String, Json> {
-        let named = t.only.keys().chain(&t.needs);
+        self.settings_named(at, t.only.keys().chain(&t.needs));
+        t.only.iter().map(|(w, value)| (w.get_ref().clone(), value.clone())).collect()
+    }
+
+    /// Settings that are named exist.
+    fn settings_named<'a>(&mut self, at: &At, named: impl Iterator<Item = &'a Word>) {
         for word in named.filter(|w| !self.settings.contains(w.get_ref())).collect::<Vec<_>>() {
             let help = suggest(word.get_ref(), self.settings.iter().map(String::as_str).collect::<Vec<_>>());
             self.wrong.push(
@@ -497,7 +537,6 @@ impl Loader<'_> {
                     .help(help),
             );
         }
-        t.only.iter().map(|(w, value)| (w.get_ref().clone(), value.clone())).collect()
     }
 
     pub(super) fn probe(&mut self, at: &At, known: &Known, t: &ProbeTable) -> Probe {

@@ -327,6 +327,39 @@ pub struct StepTable {
     pub always: bool,
     pub undoes: Option<Word>,
     pub ask: Option<String>,
+    pub items: Option<ItemsTable>,
+}
+
+/// `[step.items]`: what a step finds on the machines, and does one by one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemsTable {
+    /// What one of them is called.
+    pub word: Word,
+    pub facts: Word,
+    /// Those of one machine: a list of `{ name, state }`.
+    pub note: Option<Word>,
+    /// The one called `item`: a list of at most one `{ state, done }`.
+    pub look: Word,
+    #[serde(default)]
+    pub in_order: bool,
+    /// Setting with the names of those that are left as they are.
+    pub keep: Option<Word>,
+    /// Over settings: holds where nobody has to be asked first.
+    pub agreed: Option<Word>,
+    pub stuck: Option<StuckTable>,
+    pub take: String,
+    pub force: Option<String>,
+    pub leave: String,
+}
+
+/// `stuck = { … }`: a setting, and its values that decide.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StuckTable {
+    pub setting: Word,
+    pub force: Option<String>,
+    pub leave: Option<String>,
 }
 
 /// `probe = { … }` of a step.

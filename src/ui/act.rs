@@ -3,7 +3,7 @@
 use super::layout::Pane;
 use super::model::Model;
 use super::msg::Ask;
-use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Grave, Overlay, Page, Waive};
+use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Decide, Grave, Overlay, Page, Waive};
 use crate::core::command::Command;
 use crate::core::control::Control;
 use crate::core::plan::Tier;
@@ -61,6 +61,10 @@ impl Model {
             Stop => self.open(Overlay::Confirm(Confirm::new(Act::Stop))),
             Defer => self.open(Overlay::Confirm(Confirm::new(Act::Defer))),
             Commit => {
+                if let Some(step) = self.asked_about() {
+                    self.open(Overlay::Decide(self::Decide::new(step)));
+                    return Vec::new();
+                }
                 if let Some(step) = self.open_step() {
                     if self.is_person(&step) {
                         self.open(Overlay::Attest(self::Attest::of_step(step)));
@@ -324,6 +328,7 @@ fn name(command: &Command) -> &'static str {
         Command::Prove { .. } => "Proof",
         Command::Commit { .. } => "Commit",
         Command::Confirm { .. } => "Confirm",
+        Command::Decide { .. } => "Decision",
         Command::Defer => "Leave for later",
         Command::Recover { .. } => "Clearing the run",
     }

@@ -89,7 +89,10 @@ fn entry(model: &Model, theme: &Theme, action: Action, on: bool) -> Row {
 fn title(model: &Model, action: Action) -> &'static str {
     match (model.overlays.last(), action) {
         (Some(Overlay::Commit(_)), Action::No) => "later",
-        (Some(Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_)), Action::No) => "cancel",
+        (Some(Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Decide(_)), Action::No) => {
+            "cancel"
+        }
+        (None, Action::Commit) if model.asked_about().is_some() => "decide",
         (Some(Overlay::Check(_)), Action::Left) => "node before",
         (Some(Overlay::Check(_)), Action::Right) => "node after",
         _ => action.spec().title,

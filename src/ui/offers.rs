@@ -34,6 +34,7 @@ impl Model {
                 allowed(self.state.as_ref()?, &Command::Connect, self.now).err().map(|r| r.0)
             }
             Connect => self.refused(&Command::Connect),
+            Commit if self.asked_about().is_some() => self.cannot_change(),
             Commit => match self.open_step() {
                 Some(step) if self.is_person(&step) => {
                     self.refused(&Command::Confirm { step, note: String::new() })
@@ -174,6 +175,12 @@ impl Model {
         current.or_else(first).map(|s| s.id.clone())
     }
 
+    /// The step under way that waits for decisions about what it found.
+    pub(super) fn asked_about(&self) -> Option<String> {
+        let state = self.state.as_ref().filter(|s| matches!(s.phase, Phase::Paused(_)))?;
+        state.undecided().map(|(step, _)| step.id.clone())
+    }
+
     /// A step that is done outside, and confirmed.
     pub(super) fn is_person(&self, step: &str) -> bool {
         self.state.as_ref().and_then(|s| s.plan.step(step)).is_some_and(|s| s.kind == StepKind::Person)
@@ -269,6 +276,10 @@ impl Model {
                 out.extend((focus == Pane::Nodes && self.offers(AcceptChanges)).then_some(AcceptChanges));
                 out.extend(here.filter(|a| (focus == Pane::Checks || !of_checks(a)) && self.offers(*a)));
             }
+        }
+        if self.asked_about().is_some() && self.focus != Pane::Logs {
+            out.retain(|a| *a != Resume);
+            out.insert(0, Commit);
         }
         let left = self.state.as_ref().is_some_and(|s| !s.recovery_conditions(self.now).is_empty());
         if left && self.modes.replay.is_none() {

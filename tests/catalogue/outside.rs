@@ -180,6 +180,18 @@ fn azure() -> Vec<Case> {
             Fail,
         ),
         both("vms-shut-down", ready(), world("needs-work"), Warn),
+        both(
+            "vms-kept",
+            world("needs-work").set(json!({"vms": "keep"})).confirmed(),
+            world("needs-work").set(json!({"vms": "keep"})),
+            CouldNotTell,
+        ),
+        both(
+            "vms-kept",
+            world("needs-work").set(json!({"vms": "keep", "vms_accepted_by": "M. Roe"})),
+            ready().set(json!({"vms": "Keep"})),
+            Fail,
+        ),
         both("azure-registered", ready(), with("/azure/registration_status", json!("NotYet")), Fail),
         both("azure-connection", ready(), with("/azure/connection_status", json!("OutOfPolicy")), Fail),
         both("azure-connection", ready(), stale, Warn),

@@ -27,7 +27,7 @@ pub const ROWS: &[(u8, &[&str])] = &[
     (21, &["nodes-not-drained"]),
     (22, &["node-count"]),
     (23, &["cluster-quorum"]),
-    (24, &["vms-shut-down"]),
+    (24, &["vms-shut-down", "vms-kept"]),
     (25, &["refs-metadata-validation"]),
     (26, &["vid-parameters-key"]),
     (27, &["skip-small-local-allocations"]),

@@ -30,6 +30,7 @@ fn question(command: &Command) -> Option<&'static [&'static str]> {
         Command::Commit { .. } => Some(&["[ Raise ]", "[ Upgrade ]"]),
         Command::Revise { .. } => Some(&["[ Take it ]"]),
         Command::Recover { .. } => Some(&["[ Clear ]"]),
+        Command::Decide { .. } => Some(&["[ Go on ]"]),
     }
 }
 

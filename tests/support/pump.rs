@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use nodelift::core::command::Command;
 use nodelift::core::decide::{Decider, Effect, Followed, Observation, Turn};
 use nodelift::core::event::{Answer, EngineInfo, Event, Failure, FailureKind, ReadKey, Stamped};
+use nodelift::core::keeping::Keeping;
 use nodelift::core::name::{NodeName, OpId};
 use nodelift::core::plan::Plan;
 use nodelift::core::progress::percent_in;
@@ -232,6 +233,13 @@ impl Pump {
             };
             self.carry_out(turn);
         }
+    }
+
+    /// The journal stands so from now on.
+    pub fn journal(&mut self, keeping: Keeping) {
+        let now = self.now();
+        let turn = self.decider.record(Event::JournalSeen(keeping), now);
+        self.carry_out(turn);
     }
 
     /// Lets so much time pass.

@@ -181,6 +181,12 @@ impl Decider {
                 let note = note.trim().to_owned();
                 self.emit(turn, actor, Event::StepConfirmed { step: step.clone(), note }, now);
             }
+            Command::Decide { step, choices } => {
+                let decided = Event::ItemsDecided { step: step.clone(), choices: choices.clone() };
+                self.emit(turn, actor, decided, now);
+                self.emit(turn, actor, Event::Resumed { step: None }, now);
+                self.phase(turn, actor, Phase::Running, "decided", now);
+            }
             Command::Defer if self.state.phase == Phase::Finalising => {
                 let open = self.state.cleanups().next().map(|s| s.id.clone());
                 if let Some(step) = open {
@@ -327,6 +333,9 @@ impl Decider {
         proof: Vec<ProofItem>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
+        if let Some(why) = self.state.keeping.closed() {
+            return Err(Refusal(why));
+        }
         let s = self.state.plan.step(step).ok_or_else(|| Refusal("there is no such step".into()))?;
         let script = s.script.clone().ok_or_else(|| Refusal("the step has no script".into()))?;
         let place = s.on;

@@ -85,6 +85,9 @@ impl Decider {
     }
 
     fn begin_detached(&mut self, turn: &mut Turn, at: &Turned, script: &str, machine: NodeName, now: Timestamp) {
+        if self.halts_unkept(turn, now) {
+            return;
+        }
         let attempt = at.known.attempt + 1;
         let op = self.op(&format!("{}-{}", at.action.id, at.run.seq), &at.node, attempt);
         let (node, action) = (at.node.clone(), at.action.id.clone());

@@ -9,6 +9,8 @@ mod detached;
 mod direct;
 mod fixes;
 mod handover;
+mod items;
+mod keeping;
 mod limits;
 mod polls;
 mod reads;
@@ -66,6 +68,13 @@ pub enum Followed {
     },
     /// What a detached operation says.
     Operation(OpId),
+}
+
+impl Effect {
+    /// It may change something on a machine.
+    pub fn changes(&self) -> bool {
+        matches!(self, Effect::Run { .. } | Effect::Detach { .. })
+    }
 }
 
 /// What the outside says.
@@ -263,6 +272,7 @@ impl Decider {
             self.settle_returning(turn, now);
             self.settle_units(turn, now);
             self.settle_stalls(turn, now);
+            self.settle_keeping(turn, now);
             self.settle_limits(turn, now);
             self.settle_recovery(turn, now);
             self.settle_run(turn, now);

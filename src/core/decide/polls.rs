@@ -70,7 +70,10 @@ impl Decider {
         let idle = self.state.driver.as_ref().is_some_and(|d| d.value.is_idle() && d.at > run.started_at);
         let under_way =
             matches!(self.state.phase, Phase::Running | Phase::Pausing | Phase::Stopping | Phase::Recovering);
-        under_way && idle && self.own_report().is_none()
+        // A driver that went on while the run was paused says there how its nodes ended.
+        let left = matches!(self.state.phase, Phase::Paused(_))
+            && self.state.handed_over().is_some_and(|s| s.op.is_some() && s.ended.is_none());
+        (under_way || left) && idle && self.own_report().is_none()
     }
 
     /// The report of the attempt that is going on or has just ended.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{Decider, Turn, seconds};
 use crate::core::command::keys_of;
 use crate::core::event::{ENGINE, Event, Outcome, ReadKey, VerdictKey};
+use crate::core::keeping::Keeping;
 use crate::core::name::NodeName;
 use crate::core::plan::Moment;
 
@@ -47,7 +48,8 @@ impl Decider {
             if matches!(outcome, None | Some(Outcome::Pass | Outcome::NotApplicable)) || self.is_fixing(&key) {
                 continue;
             }
-            if self.mends_itself(&key) {
+            let kept = !matches!(self.state.keeping, Keeping::Lost { .. });
+            if kept && self.mends_itself(&key) {
                 // What went wrong is in the journal; nobody has to hear of it as a refusal.
                 let _ = self.fix(turn, ENGINE, &key, now);
             } else if seconds(read_at, now) >= AGAIN {

@@ -127,6 +127,9 @@ impl Decider {
             let Some(script) = step.script.clone() else {
                 return;
             };
+            if self.cannot_be_kept(turn, now) {
+                return;
+            }
             let attempt = known.attempt + 1;
             let op = self.op(&step.id, &node, attempt);
             let intent =
@@ -518,6 +521,9 @@ impl Decider {
         }
         let steps = self.state.run.iter().flat_map(|r| r.steps.values());
         if steps.flat_map(|s| s.on.values()).any(|p| p.op.as_ref() == Some(&op)) {
+            return self.emit(turn, ENGINE, Event::StepAnswered { op, took_ms, answer }, now);
+        }
+        if self.item_answered(&op) {
             return self.emit(turn, ENGINE, Event::StepAnswered { op, took_ms, answer }, now);
         }
         let handed =

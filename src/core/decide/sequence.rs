@@ -192,6 +192,9 @@ impl Decider {
         restarts: bool,
         now: Timestamp,
     ) {
+        if self.halts_unkept(turn, now) {
+            return;
+        }
         let attempt = if at.known.resend { at.known.attempt.max(1) } else { at.known.attempt + 1 };
         // The number of the sequence tells its operations from those of an earlier one.
         let op = self.op(&format!("{}-{}", at.action.id, at.run.seq), &at.node, attempt);
@@ -234,6 +237,13 @@ impl Decider {
     fn halt(&mut self, turn: &mut Turn, reason: PauseReason, why: String, failed: bool, now: Timestamp) {
         self.emit(turn, ENGINE, Event::SequencePaused(Halt { reason: reason.clone(), why, failed }), now);
         self.run_halted(turn, reason, now);
+    }
+
+    /// What cannot be written down is not begun.
+    pub(super) fn halts_unkept(&mut self, turn: &mut Turn, now: Timestamp) -> bool {
+        let Some(why) = self.state.keeping.closed() else { return false };
+        self.halt(turn, PauseReason::JournalUnwritable, why, false, now);
+        true
     }
 
     /// What was begun on a node did not succeed: a person decides.

@@ -14,10 +14,10 @@ use crate::core::run::{PauseReason, Phase, RunVerdict};
 use crate::core::state::Part;
 
 /// Seconds between two looks at whether it happened.
-const LOOK_EVERY: u64 = 10;
+pub(super) const LOOK_EVERY: u64 = 10;
 
 /// How often a write is sent by itself, each time after a look (run-safety-model 5).
-const WRITES: u32 = 3;
+pub(super) const WRITES: u32 = 3;
 
 /// Seconds between two attempts at a clean-up.
 const CLEAN_UP_EVERY: u64 = 60;
@@ -41,8 +41,12 @@ impl Decider {
         }
         // A pause that arrives before anything was sent.
         let begun = self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)).is_some_and(|s| s.op.is_some());
+        let begun = begun || self.state.items(&step.id).iter().any(|i| i.part.op.is_some());
         if !begun && self.between_steps(turn, now) {
             return;
+        }
+        if let Some(items) = &step.items {
+            return self.do_items(turn, step, items, now);
         }
         let machines = self.machines_of_step(step);
         let late = seconds(self.turn_at(), now) > step.budget as i64;
@@ -210,6 +214,10 @@ impl Decider {
 
     fn send_step(&mut self, turn: &mut Turn, step: &Step, node: NodeName, attempt: u32, now: Timestamp) {
         let Some(script) = step.script.clone().filter(|_| self.state.connection(&node).is_ready()) else { return };
+        // What takes back is done on a full disk too: what was put aside is for that.
+        if step.undoes.is_none() && self.cannot_be_kept(turn, now) {
+            return;
+        }
         let op = self.op(&step.id, &node, attempt);
         let intent = Event::StepIntended { step: step.id.clone(), op: op.clone(), attempt, node: node.clone() };
         self.emit(turn, ENGINE, intent, now);
@@ -259,7 +267,7 @@ impl Decider {
         }
     }
 
-    fn step_ended(&mut self, turn: &mut Turn, step: &Step, ok: bool, message: &str, now: Timestamp) {
+    pub(super) fn step_ended(&mut self, turn: &mut Turn, step: &Step, ok: bool, message: &str, now: Timestamp) {
         let ended = Event::StepEnded { step: step.id.clone(), ok, message: message.to_owned() };
         self.emit(turn, ENGINE, ended, now);
         match self.state.phase {
@@ -277,7 +285,7 @@ impl Decider {
         }
     }
 
-    fn turn_at(&self) -> Timestamp {
+    pub(super) fn turn_at(&self) -> Timestamp {
         self.state.run.as_ref().map_or(Timestamp::MIN, |r| r.turn_at)
     }
 
@@ -293,9 +301,12 @@ impl Decider {
         if let Some(failed) = known.and_then(|s| s.ended.as_ref()) {
             return Some(after(failed.at, CLEAN_UP_EVERY));
         }
-        let machines = self.machines_of_step(step);
-        let keys = machines.iter().flat_map(|m| self.probe_keys(step, m));
-        let looked = keys.filter_map(|k| self.state.reads.get(&k)).filter(|r| !r.is_open()).filter_map(|r| r.at);
+        let keys: Vec<ReadKey> = match &step.items {
+            Some(items) => self.keys_of_group(&items.facts),
+            None => self.machines_of_step(step).iter().flat_map(|m| self.probe_keys(step, m)).collect(),
+        };
+        let looked =
+            keys.iter().filter_map(|k| self.state.reads.get(k)).filter(|r| !r.is_open()).filter_map(|r| r.at);
         looked.max().map(|at| after(at, LOOK_EVERY))
     }
 }

@@ -337,6 +337,10 @@ impl Run<'_> {
             }
             "update-now" => self.world.update_now(now),
             "stop-run" => self.world.run_mut().put("cancel_pending", true),
+            "set-vm" => {
+                let text = |field: &str| args.text(field).unwrap_or_default();
+                self.world.set_vm(text("name"), text("state"));
+            }
             "raise-level" => self.world.raise_level(),
             "drain" => self.world.start_drain(&node, now, args.truth("force"), args.text("target")),
             "resume" => self.world.resume_node(&node, args.text("failback").unwrap_or("NoFailback")),

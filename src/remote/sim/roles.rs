@@ -223,6 +223,18 @@ impl World {
         self.start_resync(node, at);
     }
 
+    /// A virtual machine has another state from now on, and its group with it.
+    pub(super) fn set_vm(&mut self, name: &str, state: &str) {
+        let mut changed = Vec::new();
+        self.each_vm(|v| {
+            if v.text("name") == Some(name) {
+                v.put("state", state);
+                changed.push(v.clone());
+            }
+        });
+        changed.iter().for_each(|v| self.update_vm_group(v));
+    }
+
     /// The state of a virtual machine's group follows the machine.
     pub(super) fn update_vm_group(&mut self, vm: &Json) {
         let Some(name) = vm.text("name").map(str::to_owned) else { return };

@@ -196,6 +196,7 @@ impl Attest {
             cancel_focused: self.focus == Focus::Cancel,
             go,
             go_focused: self.focus == Focus::Confirm,
+            danger: false,
             refusal: self.refusal(model),
         };
         form::draw(model, &doc, &title, buttons, frame, buf);

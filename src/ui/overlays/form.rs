@@ -19,6 +19,8 @@ pub struct Buttons<'a> {
     pub cancel_focused: bool,
     pub go: &'a str,
     pub go_focused: bool,
+    /// What it does may lose something.
+    pub danger: bool,
     /// Why it cannot be sent; none = it can.
     pub refusal: Option<String>,
 }
@@ -60,7 +62,7 @@ pub fn draw(model: &Model, doc: &Doc, title: &str, buttons: Buttons, frame: Rect
         key: None,
         focused: buttons.go_focused,
         enabled: buttons.refusal.is_none(),
-        danger: false,
+        danger: buttons.danger,
     };
     let line = buttons::line(theme, &[cancel, go]);
     let y = text.bottom() - 1;

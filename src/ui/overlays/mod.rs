@@ -4,6 +4,7 @@ mod attest;
 mod check;
 mod commit;
 mod confirm;
+mod decide;
 mod form;
 mod gone;
 mod help;
@@ -18,6 +19,7 @@ pub use attest::Attest;
 pub use check::CheckView;
 pub use commit::{Commit, Grave};
 pub use confirm::{Act, Confirm};
+pub use decide::Decide;
 pub use outcome::away;
 pub use page::Page;
 pub use waive::Waive;
@@ -48,6 +50,7 @@ pub enum Overlay {
     Waive(Waive),
     Attest(Attest),
     Commit(Commit),
+    Decide(Decide),
     /// The engine has left.
     Gone,
 }
@@ -83,7 +86,10 @@ impl Decision {
 impl Overlay {
     /// It may end in something being changed: nothing to be left open where the engine has gone.
     pub fn changes_something(&self) -> bool {
-        matches!(self, Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_))
+        matches!(
+            self,
+            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) | Overlay::Decide(_)
+        )
     }
 
     /// A key, while it lies on top. It was taken off the model for that.
@@ -93,6 +99,7 @@ impl Overlay {
             Overlay::Waive(w) => w.key(model, key),
             Overlay::Attest(a) => a.key(model, key),
             Overlay::Commit(c) => c.key(model, key),
+            Overlay::Decide(d) => d.key(model, key),
             _ => self.key_reading(model, key),
         }
     }
@@ -163,7 +170,11 @@ impl Overlay {
             Overlay::Line(line, _) => line::write(model, line, &mut doc),
             Overlay::Outcome(_) => outcome::write(model, &mut doc),
             Overlay::Gone => gone::write(model, &mut doc),
-            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => return None,
+            Overlay::Confirm(_)
+            | Overlay::Waive(_)
+            | Overlay::Attest(_)
+            | Overlay::Commit(_)
+            | Overlay::Decide(_) => return None,
         }
         Some(doc)
     }
@@ -178,7 +189,11 @@ impl Overlay {
             Overlay::Line(line, _) => line::title(theme, line),
             Overlay::Outcome(_) => outcome::title(model, theme),
             Overlay::Gone => gone::title(theme),
-            Overlay::Confirm(_) | Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => Line::default(),
+            Overlay::Confirm(_)
+            | Overlay::Waive(_)
+            | Overlay::Attest(_)
+            | Overlay::Commit(_)
+            | Overlay::Decide(_) => Line::default(),
         }
     }
 
@@ -191,7 +206,7 @@ impl Overlay {
             Overlay::Line(..) | Overlay::Outcome(_) => &[Copy, Up, Down, PageDown, Back],
             Overlay::Help(_) | Overlay::Step(..) => &[Up, Down, PageDown, Back],
             Overlay::Gone => &[Back, Leave],
-            Overlay::Confirm(_) => &[Yes, No, NextField, Accept],
+            Overlay::Confirm(_) | Overlay::Decide(_) => &[Yes, No, NextField, Accept],
             Overlay::Waive(_) | Overlay::Attest(_) | Overlay::Commit(_) => &[NextField, PreviousField, Accept, No],
         }
     }
@@ -214,6 +229,7 @@ impl Overlay {
             Overlay::Waive(w) => w.draw(model, theme, area, buf),
             Overlay::Attest(a) => a.draw(model, theme, area, buf),
             Overlay::Commit(c) => c.draw(model, theme, area, buf),
+            Overlay::Decide(d) => d.draw(model, theme, area, buf),
             _ => page::draw(self, model, theme, area, buf),
         }
     }

@@ -169,6 +169,7 @@ impl Waive {
             cancel_focused: self.focus == Focus::Cancel,
             go: "Waive",
             go_focused: self.focus == Focus::Waive,
+            danger: false,
             refusal: self.refusal(model),
         };
         form::draw(model, &doc, &title, buttons, frame, buf);
