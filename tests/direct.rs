@@ -7,10 +7,11 @@ mod pump;
 use std::collections::BTreeMap;
 
 use nodelift::core::command::{Command, allowed};
+use nodelift::core::cures::{cure, fault};
 use nodelift::core::event::Event;
 use nodelift::core::keeping::Keeping;
 use nodelift::core::name::NodeName;
-use nodelift::core::plan::{Mode, Stage};
+use nodelift::core::plan::{Fault, Mode, Stage};
 use nodelift::core::run::{PauseReason, Phase, RunVerdict, UnitState};
 use nodelift::core::state::State;
 use pump::{Pump, world};
@@ -24,7 +25,10 @@ fn direct() -> [(&'static str, Json); 2] {
 }
 
 fn pump(change: impl FnOnce(&mut Json)) -> Pump {
-    Pump::with_settings(world("ready"), &direct(), change)
+    Pump::of("azure-local-powershell", world("ready"), change, |place| {
+        place.settings.extend(direct().map(|(k, v)| (k.to_owned(), v)));
+        place.consoles.insert(n("HCI-N1"), "https://bmc-n1.corp.example".into());
+    })
 }
 
 fn n(name: &str) -> NodeName {
@@ -78,6 +82,7 @@ async fn four_nodes_are_upgraded_by_setup_and_committed() {
     to_the_end(&mut p).await;
     assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
     let stages = [
+        Stage::Staging,
         Stage::Draining,
         Stage::Installing,
         Stage::Restarting,
@@ -273,6 +278,56 @@ async fn a_value_that_the_upgrade_takes_away_is_back_before_the_node_takes_part_
     assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
 }
 
+/// The SSH server's service on a node.
+fn sshd(p: &Pump, node: &str) -> Json {
+    p.site.look(|w| w.machine(node)["services"]["sshd"].clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ssh_server_that_the_upgrade_takes_away_is_brought_back_by_what_setup_was_given() {
+    let mut p = pump(|w| {
+        w["faults"] = json!([{"on": "reboot", "machine": null, "times": null, "do": {"no_ssh": true}}]);
+    });
+    p.start().await;
+    p.until("a restart", |s| unit(s, "HCI-N1") == UnitState::CommitReboot).await;
+    let before = p.site.look(|w| w.machine("HCI-N1")["ssh"]["before"].clone());
+    assert_eq!((before["start"].clone(), before["rule"].is_null()), (json!("Automatic"), false), "{before}");
+    to_the_end(&mut p).await;
+    assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
+    for node in NODES {
+        let put_right = p.site.look(|w| w.machine(node)["ssh"]["put_right"].clone());
+        assert_eq!((boots(&p, node), put_right), (1, json!(true)), "{node}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ssh_server_that_stays_away_is_told_with_what_brings_it_back() {
+    let gone = json!({"no_ssh": true, "no_repair": true});
+    let mut p = pump(|w| {
+        w["faults"] = json!([{"on": "reboot", "machine": "HCI-N1", "times": 1, "do": gone}]);
+    });
+    p.start().await;
+    p.until("its return", |s| unit(s, "HCI-N1") == UnitState::Returning).await;
+    let why = p.state().unit(&n("HCI-N1")).expect("a unit").why.clone();
+    assert_eq!(why, "the cluster sees it again, SSH does not answer yet");
+    assert_eq!(fault(p.state(), &n("HCI-N1")), Some(Fault::NoSsh));
+    let cure = cure(p.state(), &n("HCI-N1")).expect("a cure");
+    assert!(cure.commands.iter().any(|c| c.contains("-ComputerName HCI-N1") && c.contains("Start-Service sshd")));
+    assert!(cure.say.iter().any(|l| l == "Its console: https://bmc-n1.corp.example"), "{cure:?}");
+    // Nothing is given up, and no other node is begun; a person brings it back by hand, for this start only.
+    p.wait(std::time::Duration::from_secs(1800)).await;
+    assert_eq!((unit(p.state(), "HCI-N1"), boots(&p, "HCI-N2")), (UnitState::Returning, 0), "{}", p.units());
+    p.site.change(|w, _| {
+        let m = w.machine_mut("HCI-N1");
+        (m["no_ssh"], m["reachable"]) = (json!(false), json!(true));
+        m["services"]["sshd"]["start"] = json!("Manual");
+    });
+    p.until("its resume", |s| unit(s, "HCI-N1") == UnitState::Resuming).await;
+    assert_eq!(sshd(&p, "HCI-N1")["start"], "Automatic", "it is found by the next restart as well");
+    to_the_end(&mut p).await;
+    assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pause_takes_effect_between_two_nodes_and_a_stop_puts_the_node_back() {
     let mut p = pump(|_| {});
@@ -300,6 +355,40 @@ async fn ending_a_run_half_way_puts_the_node_back_and_says_what_its_next_restart
     assert_eq!(state_of(&p, "HCI-N2"), json!("Up"));
     let told = p.state().sequence.as_ref().and_then(|s| s.ended.as_ref()).map(|e| e.value.message.clone());
     assert!(told.as_ref().is_some_and(|t| t.contains("the next restart of this node installs it")), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_given_up_sends_nothing_more_and_says_what_stays_behind() {
+    let mut p = pump(|_| {});
+    let give_up = |typed: &str| Command::Abandon { typed: typed.into(), reason: "the site is rebuilt".into() };
+    let why = |p: &Pump, c: &Command| allowed(p.state(), c, p.now()).unwrap_err().0;
+    assert_eq!(why(&p, &give_up("HCI-CL1")), "nothing has begun: there is nothing to give up");
+    p.start().await;
+    let begun =
+        |s: &State| s.sequence.as_ref().and_then(|q| q.on(&n("HCI-N1"), "stage")).is_some_and(|a| a.op.is_some());
+    p.until("Setup", begun).await;
+    assert_eq!(why(&p, &give_up("HCI-CL2")), "type the cluster's name: HCI-CL1");
+    p.command(give_up("HCI-CL1"));
+    assert_eq!(p.state().phase, Phase::Abandoned);
+    assert_eq!(p.state().phase_why, "given up with 4 of 4 nodes not done");
+    let left = p.state().run.as_ref().expect("a run").left_behind.join("\n");
+    for said in [
+        "HCI-N1 is left as it is: installing",
+        "HCI-N1 is out of service: Resume-ClusterNode -Name HCI-N1 -Failback Immediate",
+        "the next restart of this node installs it",
+        "4 of 4 nodes are not done",
+    ] {
+        assert!(left.contains(said), "{said}\n{left}");
+    }
+    let sent = p.sent.len();
+    p.wait(std::time::Duration::from_secs(4 * 3600)).await;
+    p.engine_restarts();
+    p.wait(std::time::Duration::from_secs(600)).await;
+    assert_eq!((p.sent.len(), boots(&p, "HCI-N1"), state_of(&p, "HCI-N1")), (sent, 0, json!("Paused")));
+    assert_eq!(
+        (p.state().phase.clone(), why(&p, &Command::Resume)),
+        (Phase::Abandoned, "nothing to resume: the run is abandoned".into())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -357,6 +446,35 @@ async fn a_node_that_the_other_driver_left_drained_is_taken_over_and_put_back() 
     p.command(Command::Resume);
     to_the_end(&mut p).await;
     assert_eq!((boots(&p, "HCI-N2"), claims(&p, "HCI-N2"), state_of(&p, "HCI-N2")), (1, 1, json!("Up")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_ours_goes_on_by_the_delegated_driver() {
+    // Two nodes, each once refused by its Setup.
+    let mut p = pump(|w| {
+        w["faults"] = json!([{"on": "install", "machine": "HCI-N2", "times": 1, "do": {"fail": "0xC1900208"}}]);
+    });
+    p.start().await;
+    let back = Command::Revise { settings: BTreeMap::from([("driving".into(), json!("delegated"))]) };
+    let why = |p: &Pump| allowed(p.state(), &back, p.now()).unwrap_err().0;
+    p.until("a pause", is_paused).await;
+    assert_eq!((unit(p.state(), "HCI-N1"), unit(p.state(), "HCI-N2")), (UnitState::Done, UnitState::Failed));
+    // In the middle of a node it is not handed over: it is drained.
+    assert_eq!(why(&p), "HCI-N2 is in the middle of it: In-place upgrade");
+    p.command(Command::Resume);
+    p.command(Command::Pause);
+    p.until("a pause between nodes", is_paused).await;
+    assert_eq!(unit(p.state(), "HCI-N2"), UnitState::Done, "{}", p.units());
+    p.command(back.clone());
+    assert_eq!((p.state().revision, p.state().plan.driver.mode), (2, Mode::Delegated));
+    assert!(p.state().open_sequence().is_none());
+    p.command(Command::Resume);
+    to_the_end(&mut p).await;
+    assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
+    for (node, by_setup) in NODES.into_iter().zip([1, 2, 0, 0]) {
+        assert_eq!((boots(&p, node), claims(&p, node), build(&p, node)), (1, by_setup, 25398.0), "{node}");
+    }
+    assert_eq!(p.site.look(|w| w.top("cau")["history"].as_array().map(Vec::len)), Some(1));
 }
 
 #[tokio::test(start_paused = true)]

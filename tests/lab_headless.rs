@@ -2,58 +2,81 @@
 //! agreed to beforehand.
 #![cfg(unix)]
 
-#[path = "lab/mod.rs"]
-mod lab;
-#[path = "support/said.rs"]
-mod said;
+#[path = "lab/trial.rs"]
+mod trial;
 
-use std::process::{Command, Stdio};
-
-use lab::{Engine, Lab, Options};
 use serde_json::json;
+use trial::{MEDIA, NODES, Trial, asks_for_24h2, by_the_cluster_itself, quick, role_may_install, to_24h2};
 
 const FILE_SYSTEM: &str = r"HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem";
 
-fn nodelift(lab: &Lab, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nodelift"));
-    command.args(["run", "--headless"]).args(arguments).arg("-i").arg(lab.inventory());
-    command.current_dir(lab.folder()).env("HOME", lab.folder()).stdin(Stdio::null());
-    command.env("XDG_CONFIG_HOME", lab.folder().join("config")).env("NODELIFT_STATE", lab.folder().join("state"));
-    command
-}
-
-fn ran(mut command: Command) -> (Option<i32>, String) {
-    let out = command.output().expect("it runs");
-    let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    (out.status.code(), text)
-}
-
 #[test]
 fn an_upgrade_runs_to_its_end_without_a_screen() {
-    if let Err(why) = Lab::is_possible() {
-        said::skipped(&why);
-        return;
-    }
-    let rate = if matches!(Engine::find(), Ok(Engine::StandIn(_))) { 600.0 } else { 120.0 };
-    let options = Options {
-        rate,
-        change: Box::new(|world| {
-            world["machines"]["HCI-N3"]["registry"][FILE_SYSTEM]["RefsEnableMetadataValidation"]["value"] =
-                json!(1);
-        }),
-        ..Options::default()
-    };
-    let lab = Lab::start("ready", options).unwrap_or_else(|e| panic!("{e}"));
+    let trial = Trial::start("ready", 600.0, |world| {
+        world["machines"]["HCI-N3"]["registry"][FILE_SYSTEM]["RefsEnableMetadataValidation"]["value"] = json!(1);
+    });
+    let Some(trial) = trial else { return };
 
     // Nothing is changed without a word.
-    let (code, said) = ran(nodelift(&lab, &[]));
+    let (code, said) = trial.headless(&[]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("HCI-CL1: blocked"), "{said}");
 
-    let (code, said) = ran(nodelift(&lab, &["--fix", "--yes"]));
+    let (code, said) = trial.headless(&["--fix", "--yes"]);
     assert_eq!(code, Some(0), "{said}");
     for wanted in ["HCI-N3", "succeeded", "4 of 4 nodes at 23H2, proved", "left for later"] {
         assert!(said.contains(wanted), "{wanted}\n{said}");
     }
     assert!(!said.contains('\x1b'), "no escape sequence is printed");
+}
+
+#[test]
+fn a_rehearsal_and_then_24h2_from_media_without_a_screen() {
+    let trial = Trial::start("ready", 600.0, |world| {
+        to_24h2(world);
+        world["update_service"]["reachable"] = json!(false);
+    });
+    let Some(trial) = trial else { return };
+    trial.inventory(asks_for_24h2);
+    let media = format!("media_path={MEDIA}");
+    let asked = ["--set", &media, "--fix", "--yes"];
+    let (code, said) = trial.headless(&[&asked[..], &["--rehearse"]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("nothing was upgraded"), "{said}");
+    trial.all_run(20349);
+    let (code, said) = trial.headless(&asked);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("4 of 4 nodes at 24H2, proved"), "{said}");
+    trial.all_run(26100);
+}
+
+#[test]
+fn windows_setup_node_by_node_without_a_screen() {
+    let Some(trial) = Trial::start("ready", 600.0, quick) else { return };
+    let media = format!("media_path={MEDIA}");
+    let (code, said) = trial.headless(&["--set", "driving=direct", "--set", &media, "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("4 of 4 nodes at 23H2, proved"), "{said}");
+    trial.all_run(25398);
+}
+
+#[test]
+fn the_cluster_updates_itself_without_a_screen_and_media_are_refused() {
+    let trial = Trial::start("ready", 600.0, |world| {
+        quick(world);
+        role_may_install(world);
+    });
+    let Some(trial) = trial else { return };
+    trial.inventory(by_the_cluster_itself);
+    let (code, said) = trial.headless(&["--set", &format!("media_path={MEDIA}"), "--yes"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("offline media are not available by Windows Admin Center"), "{said}");
+    let (code, said) = trial.headless(&["--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("4 of 4 nodes at 23H2, proved"), "{said}");
+    let world = trial.world();
+    for node in NODES {
+        let credssp = &world["machines"][node]["credssp"];
+        assert!(credssp["server"] != true, "{node}: off again: {credssp}");
+    }
 }

@@ -1,48 +1,31 @@
 //! The main job by keys alone: the real program in a terminal, real SSH servers, from a check that fails to a proved upgrade.
 #![cfg(unix)]
 
-#[path = "lab/mod.rs"]
-mod lab;
-#[path = "support/pty.rs"]
-mod pty;
-#[path = "support/said.rs"]
-mod said;
+#[path = "lab/trial.rs"]
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lab::{Engine, Lab, Options};
 use nodelift::core::event::Event;
-use nodelift::journal;
-use portable_pty::CommandBuilder;
-use pty::Terminal;
 use serde_json::json;
+use trial::pty::Terminal;
+use trial::{Trial, commit, count, events};
 
 const FILE_SYSTEM: &str = r"HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem";
 
 #[test]
 fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
-    if let Err(why) = Lab::is_possible() {
-        said::skipped(&why);
-        return;
-    }
-    // A PowerShell process takes its time to start; the stand-in does not.
-    let rate = if matches!(Engine::find(), Ok(Engine::StandIn(_))) { 600.0 } else { 120.0 };
-    let options = Options {
-        rate,
-        change: Box::new(|world| {
-            let value =
-                &mut world["machines"]["HCI-N3"]["registry"][FILE_SYSTEM]["RefsEnableMetadataValidation"]["value"];
-            assert_eq!(*value, 0, "the world is ready but for this");
-            *value = json!(1);
-        }),
-        ..Options::default()
-    };
-    let lab = Lab::start("ready", options).unwrap_or_else(|e| panic!("{e}"));
-    said::say(&format!("{} answers", lab.engine().name()));
-    let minutes = |site: f64| Duration::from_secs_f64(site * 60.0 / rate) + Duration::from_secs(120);
+    let trial = Trial::start("ready", 600.0, |world| {
+        let value =
+            &mut world["machines"]["HCI-N3"]["registry"][FILE_SYSTEM]["RefsEnableMetadataValidation"]["value"];
+        assert_eq!(*value, 0, "the world is ready but for this");
+        *value = json!(1);
+    });
+    let Some(trial) = trial else { return };
+    let minutes = |site: f64| trial.minutes(site);
 
-    let mut t = nodelift(&lab, &["run", "-i", &lab.inventory().display().to_string()]);
+    let mut t = trial.run(&[]);
     t.wait_for(minutes(30.0), "one blocker", |t| t.text().contains("BLOCKED   1 to fix"));
     assert!(t.text().contains("HCI-N3: value 1"), "{}", t.text());
     t.press("2f");
@@ -92,11 +75,11 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
     assert_eq!(t.ends().exit_code(), 0, "{}", t.text());
     t.shows("HCI-CL1: 4 of 4 nodes at 23H2, proved.");
 
-    let run = run_folder(&lab.folder().join("state"));
+    let run = trial.the_run();
     once_each(&run);
     the_task_was_followed(&run);
     the_output_was_kept(&run);
-    let mut t = nodelift(&lab, &["replay", "--paused", &run.display().to_string()]);
+    let mut t = trial.nodelift(&["replay", "--paused", &run.display().to_string()]);
     t.shows("REPLAY paused");
     t.press(">");
     t.shows("SUCCEEDED");
@@ -110,36 +93,10 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
     assert_eq!(t.ends().exit_code(), 0);
 }
 
-/// The program at 120×40, with a home of its own.
-fn nodelift(lab: &Lab, arguments: &[&str]) -> Terminal {
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_nodelift"));
-    command.args(arguments);
-    command.cwd(lab.folder());
-    command.env("HOME", lab.folder());
-    command.env("XDG_CONFIG_HOME", lab.folder().join("config"));
-    command.env("NODELIFT_STATE", lab.folder().join("state"));
-    Terminal::open(command, pty::size(120, 40))
-}
-
-/// Opens the step that waits, types the cluster's name and a reason, and goes to the button.
-fn commit(t: &mut Terminal, patience: Duration) {
-    t.press("m");
-    t.shows("cannot be undone ─");
-    t.wait_for(patience, "a proof", |t| t.text().contains("Proved"));
-    t.press("HCI-CL1\tchange 4711 approved\t\t\r");
-}
-
-fn run_folder(state: &Path) -> PathBuf {
-    let runs = std::fs::read_dir(state.join("runs/HCI-CL1")).expect("a run").flatten();
-    let runs: Vec<PathBuf> = runs.map(|r| r.path()).filter(|p| p.is_dir()).collect();
-    assert_eq!(runs.len(), 1, "{runs:?}");
-    runs[0].clone()
-}
-
 /// Nothing that changes the site was sent twice.
 fn once_each(run: &Path) {
-    let read = journal::read(&run.join("journal")).expect("a journal");
-    let count = |is: fn(&Event) -> bool| read.events.iter().filter(|e| is(&e.event)).count();
+    let events = events(run);
+    let count = |is: fn(&Event) -> bool| count(&events, is);
     assert_eq!(count(|e| matches!(e, Event::FixIntended { .. })), 1);
     assert_eq!(count(|e| matches!(e, Event::StartIntended { .. })), 1);
     assert_eq!(count(|e| matches!(e, Event::StepIntended { step, .. } if step == "cau-run")), 1);

@@ -23,6 +23,7 @@ pub fn plan(runbook: &Runbook, world: &World) -> Result<Plan> {
         cluster: world.top("cluster")["name"].as_str().unwrap_or_default().to_owned(),
         nodes: world.nodes().iter().map(|n| NodeName::new(n)).collect(),
         coordinator: coordinator.map(|c| NodeName::new(&c)),
+        consoles: Default::default(),
         target: None,
         settings: [("task_account".to_owned(), Json::from("CORP\\upgradeadmin"))].into(),
     };

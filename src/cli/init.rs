@@ -110,6 +110,7 @@ fn draft(path: &Path, nodes: Vec<Machine>) -> Inventory {
         since: None,
         nodes,
         coordinator: None,
+        consoles: Default::default(),
         task: None,
         settings: Default::default(),
         keepalive: 15,

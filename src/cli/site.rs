@@ -117,6 +117,7 @@ fn resolve(
         cluster: inventory.cluster.clone(),
         nodes: inventory.nodes.iter().map(|n| NodeName::new(&n.name)).collect(),
         coordinator: inventory.coordinator.as_ref().map(|c| NodeName::new(&c.name)),
+        consoles: inventory.consoles.iter().map(|(n, c)| (NodeName::new(n), c.clone())).collect(),
         target: inventory.target.clone(),
         settings: inventory.settings.clone(),
     };

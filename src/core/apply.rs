@@ -261,6 +261,7 @@ impl State {
                     turn_seq: stamped.seq,
                     ending: None,
                     ended_at: None,
+                    left_behind: Vec::new(),
                     message: String::new(),
                 });
             }
@@ -537,6 +538,11 @@ impl State {
                 if let Some(run) = &mut self.run {
                     (run.turn_at, run.turn_seq) = (at, stamped.seq);
                     run.ending = Some(Ending { verdict: *verdict, message: message.clone() });
+                }
+            }
+            Event::RunAbandoned { left_behind, .. } => {
+                if let Some(run) = &mut self.run {
+                    run.left_behind.clone_from(left_behind);
                 }
             }
             Event::RunEnded { verdict, message } => {

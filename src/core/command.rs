@@ -96,6 +96,11 @@ pub enum Command {
         typed: String,
         reason: String,
     },
+    /// Give the run up: nothing more is sent, and what was begun is left as it is.
+    Abandon {
+        typed: String,
+        reason: String,
+    },
 }
 
 /// Why nothing is done yet about a check of a node that returns.
@@ -343,6 +348,10 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             recoverable(state, now)?;
             typed_out(state, typed, reason)
         }
+        Command::Abandon { typed, reason } => {
+            abandonable(state)?;
+            typed_out(state, typed, reason)
+        }
     }
 }
 
@@ -376,6 +385,22 @@ fn typed_out(state: &State, typed: &str, reason: &str) -> Result<(), Refusal> {
 pub fn fresh_proof<'a>(state: &'a State, step: &str, now: Timestamp) -> Option<&'a [ProofItem]> {
     let proof = state.proofs.get(step).filter(|p| p.asked_at.is_none())?.taken.as_ref()?;
     (now.duration_since(proof.at).as_secs() <= PROOF_FRESH_FOR).then_some(proof.value.as_slice())
+}
+
+/// Whether a run may be given up now, but for what is typed.
+///
+/// # Errors
+/// The refusal, with its reason.
+pub fn abandonable(state: &State) -> Result<(), Refusal> {
+    match &state.phase {
+        p if p.is_terminal() => refuse("the run has ended"),
+        _ if state.run.is_none() => refuse("nothing has begun: there is nothing to give up"),
+        _ if state.recovering().is_some() => refuse("its lock is being cleared"),
+        _ => match open_commit_intent(state) {
+            Some(step) => refuse(format!("{step} is being done")),
+            None => Ok(()),
+        },
+    }
 }
 
 /// Whether a run that was left may be cleared by force now, but for what is typed.

@@ -17,9 +17,13 @@ pub fn fault(state: &State, node: &NodeName) -> Option<Fault> {
     (unit.state == UnitState::Returning && seen && !machine.connection.is_ready()).then_some(Fault::NoSsh)
 }
 
-/// What the runbook says about it, with the node's name.
+/// What the runbook says about it, with the node's name. A line that names its console is left out where none is known.
 pub fn cure(state: &State, node: &NodeName) -> Option<Cure> {
     let cure = state.plan.driver.cures.get(&fault(state, node)?)?;
-    let named = |lines: &[String]| lines.iter().map(|l| l.replace("{node}", node.as_str())).collect();
-    Some(Cure { say: named(&cure.say), commands: named(&cure.commands) })
+    let console = state.plan.consoles.get(node);
+    let known = |l: &&String| console.is_some() || !l.contains("{console}");
+    let console = console.map_or("", String::as_str);
+    let named = |l: &String| l.replace("{node}", node.as_str()).replace("{console}", console);
+    let all = |lines: &[String]| lines.iter().filter(known).map(named).collect();
+    Some(Cure { say: all(&cure.say), commands: all(&cure.commands) })
 }

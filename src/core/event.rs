@@ -364,6 +364,9 @@ pub enum Event {
     /// The run is over but for its clean-ups.
     #[serde(rename = "run.ending")]
     RunEnding { verdict: RunVerdict, message: String },
+    /// A person gives the run up; what stays behind, as it was shown to them.
+    #[serde(rename = "run.abandoned")]
+    RunAbandoned { typed: String, reason: String, left_behind: Vec<String> },
     #[serde(rename = "run.end")]
     RunEnded { verdict: RunVerdict, message: String },
 }
@@ -453,6 +456,7 @@ impl Event {
             | CommitEnded { .. }
             | CommitDeferred { .. }
             | RunEnding { .. }
+            | RunAbandoned { .. }
             | RunEnded { .. } => Durability::Sync,
         }
     }

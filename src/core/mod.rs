@@ -1,5 +1,6 @@
 //! The truth: events, the state that follows from them, and every rule of an upgrade. Pure: no clock, no I/O, no async.
 
+pub mod abandon;
 pub mod advice;
 pub mod apply;
 pub mod baseline;

@@ -393,6 +393,11 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             one(None, "commit", level, format!("{step} {}: {message}", if *ok { "done" } else { "failed" }))
         }
         Event::CommitDeferred { step } => one(None, "commit", Level::Info, who(&format!("{step} left for later"))),
+        Event::RunAbandoned { reason, left_behind, .. } => {
+            let left =
+                if left_behind.is_empty() { "nothing stays behind".to_owned() } else { left_behind.join("; ") };
+            one(None, "run", Level::Warning, who(&format!("given up: {reason}; {left}")))
+        }
         Event::RunEnded { verdict, message } => {
             one(None, "run", Level::Info, format!("{}: {message}", verdict.phase().word()))
         }

@@ -27,11 +27,13 @@ impl Owed<'_> {
 
 /// Every clean-up that is owed, in the order of the plan. While the run is at work nothing is owed yet.
 pub fn owed(state: &State) -> Vec<Owed<'_>> {
-    let Some(run) = &state.run else { return Vec::new() };
     let rests = matches!(state.phase, Phase::Paused(_) | Phase::AwaitingCommit | Phase::Finalising);
-    if !rests && !state.phase.is_terminal() {
-        return Vec::new();
-    }
+    if rests || state.phase.is_terminal() { undone(state) } else { Vec::new() }
+}
+
+/// Every clean-up that would be owed if the run ended now.
+pub fn undone(state: &State) -> Vec<Owed<'_>> {
+    let Some(run) = &state.run else { return Vec::new() };
     let item = |step, left| -> Owed<'_> {
         let step: &Step = step;
         let known = run.steps.get(&step.id);

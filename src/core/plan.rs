@@ -24,6 +24,9 @@ pub struct Plan {
     pub nodes: Vec<NodeName>,
     /// The machine outside the cluster that drives a delegated run.
     pub coordinator: Option<NodeName>,
+    /// Where a person gets at a machine that nothing else reaches, as the inventory says it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub consoles: BTreeMap<NodeName, String>,
     pub target: Target,
     /// Values that scripts and expressions may name, from the runbook and the inventory.
     pub settings: BTreeMap<String, Json>,
@@ -72,6 +75,11 @@ impl Plan {
     /// Nodes, then the coordinator: every machine that is talked to.
     pub fn machines(&self) -> impl Iterator<Item = &NodeName> {
         self.nodes.iter().chain(self.coordinator.iter())
+    }
+
+    /// Seconds that a stage usually takes: in earlier runs of this cluster, else by the runbook; 0 where neither says.
+    pub fn usual(&self, stage: Stage) -> u64 {
+        self.learned.get(&stage).map_or_else(|| self.expected(stage), |l| l.usual)
     }
 
     /// Expected seconds of a stage; 0 where the runbook gives none.
@@ -331,7 +339,8 @@ pub enum Fault {
     NoSsh,
 }
 
-/// Words and commands for a person; `{node}` is the node's name.
+/// Words and commands for a person; `{node}` is the node's name, `{console}` where its console is: a line with that is left out where
+/// the inventory does not say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cure {

@@ -112,6 +112,8 @@ pub enum RunVerdict {
     SucceededWithIssues,
     Failed,
     Stopped,
+    /// Given up: what was begun is left as it is.
+    Abandoned,
 }
 
 impl RunVerdict {
@@ -122,6 +124,7 @@ impl RunVerdict {
             RunVerdict::SucceededWithIssues => Phase::SucceededWithIssues,
             RunVerdict::Failed => Phase::Failed,
             RunVerdict::Stopped => Phase::Stopped,
+            RunVerdict::Abandoned => Phase::Abandoned,
         }
     }
 }

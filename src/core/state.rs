@@ -178,6 +178,8 @@ pub struct Run {
     /// It ends so once the clean-ups are done.
     pub ending: Option<Ending>,
     pub ended_at: Option<Timestamp>,
+    /// What stayed behind when it was given up.
+    pub left_behind: Vec<String>,
     pub message: String,
 }
 

@@ -58,6 +58,8 @@ pub struct Site {
     pub cluster: String,
     pub nodes: Vec<NodeName>,
     pub coordinator: Option<NodeName>,
+    /// Where a person gets at a machine that nothing else reaches, as text.
+    pub consoles: BTreeMap<NodeName, String>,
     /// Name of the target; the runbook's own where absent.
     pub target: Option<String>,
     /// Settings that differ from the runbook's.
@@ -100,6 +102,7 @@ impl Runbook {
             cluster: site.cluster.clone(),
             nodes: site.nodes.clone(),
             coordinator: site.coordinator.clone(),
+            consoles: site.consoles.clone(),
             target: target.clone(),
             settings,
             facts: self.facts.clone(),

@@ -85,6 +85,7 @@ impl Model {
                 }
             }
             Recover => self.open(Overlay::Commit(self::Commit::new(Grave::Recovery))),
+            Abandon => self.open(Overlay::Commit(self::Commit::new(Grave::Abandonment))),
             Outcome => self.open(Overlay::Outcome(Page::default())),
             Report => {
                 self.say("Writing the report of this run.");
@@ -331,5 +332,6 @@ fn name(command: &Command) -> &'static str {
         Command::Decide { .. } => "Decision",
         Command::Defer => "Leave for later",
         Command::Recover { .. } => "Clearing the run",
+        Command::Abandon { .. } => "Giving the run up",
     }
 }

@@ -4,7 +4,7 @@ use super::layout::Pane;
 use super::model::Model;
 use super::overlays::{CheckView, Overlay, Page};
 use crate::core::baseline::unexplained;
-use crate::core::command::{Command, REASON_LEAST, allowed, keys_of, lost, moment, recoverable};
+use crate::core::command::{Command, REASON_LEAST, abandonable, allowed, keys_of, lost, moment, recoverable};
 use crate::core::control::{self, Role};
 use crate::core::event::VerdictKey;
 use crate::core::name::NodeName;
@@ -48,6 +48,7 @@ impl Model {
                 // What is still missing is told in the dialog.
                 if left { None } else { recoverable(self.state.as_ref()?, self.now).err().map(|r| r.0) }
             }),
+            Abandon => self.cannot_change().or_else(|| abandonable(self.state.as_ref()?).err().map(|r| r.0)),
             RetryCheck => self.all_refused(|key| Command::Retry { key }),
             RetryNode => match self.target_node().cloned() {
                 Some(node) => self.refused(&Command::RetryNode { node }),
@@ -130,6 +131,7 @@ impl Model {
                 | Revise
                 | Commit
                 | Defer
+                | Abandon
                 | Recover
         );
         if !changes || self.role() != Role::Operator || self.cannot_change().is_some() {

@@ -65,6 +65,7 @@ impl Bench {
             cluster,
             nodes: nodes.iter().map(|n| NodeName::new(n)).collect(),
             coordinator: coordinator.filter(|_| with).map(|c| NodeName::new(&c)),
+            consoles: Default::default(),
             target: target.map(str::to_owned),
             settings: serde_json::from_value(settings.clone()).expect("settings"),
         };

@@ -30,13 +30,14 @@ fn question(command: &Command) -> Option<&'static [&'static str]> {
         Command::Commit { .. } => Some(&["[ Raise ]", "[ Upgrade ]"]),
         Command::Revise { .. } => Some(&["[ Take it ]"]),
         Command::Recover { .. } => Some(&["[ Clear ]"]),
+        Command::Abandon { .. } => Some(&["[ Give up ]"]),
         Command::Decide { .. } => Some(&["[ Go on ]"]),
     }
 }
 
 fn key() -> impl Strategy<Value = Key> {
     let likely = "r R f F w a v b e s p u S m d o i enter y n tab shift-tab esc up down left right pgup pgdn g G 1 2 3 4 z ? / \
-                  a q ! t X D space . + - > c C x ctrl-l ctrl-z backspace delete home end H C I - L 1 ctrl-u ctrl-w";
+                  a q ! t X D A space . + - > c C x ctrl-l ctrl-z backspace delete home end H C I - L 1 ctrl-u ctrl-w";
     let likely = keys(likely).expect("keys");
     prop_oneof![
         8 => proptest::sample::select(likely),

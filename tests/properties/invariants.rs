@@ -27,6 +27,14 @@ pub fn hold(p: &Pump) {
     one_operation_at_a_time(p);
     one_run_an_intent(p);
     the_end_is_true(p);
+    given_up_is_left_alone(p);
+}
+
+/// I10: once a run was given up nothing more is sent that changes anything.
+fn given_up_is_left_alone(p: &Pump) {
+    let Some(at) = p.events.iter().position(|e| matches!(e.event, Event::RunAbandoned { .. })) else { return };
+    let later: Vec<&OpId> = p.sent.iter().filter(|(_, written)| *written > at).map(|(op, _)| op).collect();
+    assert!(later.is_empty(), "I10: {later:?} were sent after the run was given up");
 }
 
 /// I1: no byte without an intent that was written before it.

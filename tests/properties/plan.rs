@@ -38,6 +38,8 @@ pub enum Act {
     Pause,
     Resume,
     Stop,
+    /// Gives the run up.
+    Abandon,
 }
 
 impl Fault {
@@ -61,8 +63,7 @@ impl Fault {
 /// Any of them.
 pub fn any() -> impl Strategy<Value = Plan> {
     let faults = proptest::collection::vec(fault(), 0..4);
-    let act =
-        prop_oneof![3 => Just(Act::Crash), 2 => Just(Act::Pause), 3 => Just(Act::Resume), 1 => Just(Act::Stop)];
+    let act = prop_oneof![3 => Just(Act::Crash), 2 => Just(Act::Pause), 3 => Just(Act::Resume), 1 => Just(Act::Stop), 1 => Just(Act::Abandon)];
     let acts = proptest::collection::vec((1..60_u64, act), 0..5);
     (faults, acts).prop_map(|(faults, acts)| Plan { faults, acts })
 }

@@ -87,6 +87,9 @@ pub fn to_the_end(plan: &Plan) {
             carry_out(&mut p, Act::Stop);
             until(&mut p, None, end).await;
         }
+        if p.state().phase == Phase::Abandoned {
+            p.wait(Duration::from_secs(3600)).await;
+        }
         invariants::hold(&p);
     });
 }
@@ -124,6 +127,9 @@ fn carry_out(p: &mut Pump, act: Act) {
         Act::Pause => Command::Pause,
         Act::Resume => Command::Resume,
         Act::Stop => Command::Stop,
+        Act::Abandon => {
+            Command::Abandon { typed: p.plan.cluster.clone(), reason: "nobody is left to watch it".into() }
+        }
     };
     if allowed(p.state(), &command, p.now()).is_ok() {
         p.command(command);

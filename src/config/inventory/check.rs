@@ -1,5 +1,6 @@
 //! From what stands in an inventory to what it means; every mistake with its place.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,9 @@ use toml::Spanned;
 use super::tables::{File, NodeTable, OneOrMany};
 use super::{Given, Inventory, Jump, Login, Machine, PasswordFrom, TaskAccount, Transport};
 use crate::config::diagnose::{Diagnostic, Source};
+
+/// Longest name of a console, in bytes.
+const LONGEST_CONSOLE: usize = 200;
 
 /// What is wrong so far.
 pub(super) struct Checker<'a> {
@@ -137,6 +141,17 @@ impl Checker<'_> {
         }
 
         self.throughs(&file.node, &mut nodes, coordinator.as_ref());
+        let mut consoles = BTreeMap::new();
+        for (table, node) in file.node.iter().zip(&nodes) {
+            let Some(console) = &table.console else { continue };
+            let text = console.get_ref().trim();
+            if text.is_empty() || text.len() > LONGEST_CONSOLE || text.chars().any(char::is_control) {
+                let message = format!("not a place where {} has its console", node.name);
+                self.say(console, message, "an address or a few words, on one line");
+            } else {
+                consoles.insert(node.name.clone(), text.to_owned());
+            }
+        }
 
         let mut scale = 1.0;
         if let Some(s) = &file.scale {
@@ -210,6 +225,7 @@ impl Checker<'_> {
             since,
             nodes,
             coordinator,
+            consoles,
             task,
             settings: file.settings,
             keepalive,

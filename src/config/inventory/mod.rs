@@ -35,6 +35,8 @@ pub struct Inventory {
     pub since: Option<Timestamp>,
     pub nodes: Vec<Machine>,
     pub coordinator: Option<Machine>,
+    /// By the name of a node: where a person gets at it when nothing else reaches it.
+    pub consoles: BTreeMap<String, String>,
     pub task: Option<TaskAccount>,
     /// Settings of the runbook that differ here.
     pub settings: BTreeMap<String, Json>,

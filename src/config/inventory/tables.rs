@@ -45,6 +45,7 @@ pub(super) struct NodeTable {
     pub jump: Option<Vec<Spanned<String>>>,
     pub transport: Option<Spanned<Transport>>,
     pub through: Option<Spanned<String>>,
+    pub console: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

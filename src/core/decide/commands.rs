@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Decider, Effect, Turn};
+use crate::core::abandon::left_behind;
 use crate::core::baseline::unexplained_on;
 use crate::core::command::{Command, Refusal, about, before_keys, failed, fresh_proof, moment, stale};
 use crate::core::connection::Connection;
 use crate::core::event::{Attested, Event, ProofItem, ReadKey, VerdictKey, Waiver};
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
-use crate::core::run::{PauseReason, Phase};
+use crate::core::run::{PauseReason, Phase, RunVerdict};
 use crate::core::sequence::Wish;
 use crate::core::state::CommitState;
 
@@ -177,6 +178,7 @@ impl Decider {
             Command::Recover { typed, reason } => {
                 self.recover_by_force(turn, actor, (typed, reason.trim()), now)?;
             }
+            Command::Abandon { typed, reason } => self.abandon(turn, actor, (typed, reason.trim()), now),
             Command::Confirm { step, note } => {
                 let note = note.trim().to_owned();
                 self.emit(turn, actor, Event::StepConfirmed { step: step.clone(), note }, now);
@@ -214,6 +216,19 @@ impl Decider {
             }
         }
         Ok(())
+    }
+
+    /// The run is over for us: whatever goes on by itself is neither stopped nor waited for.
+    fn abandon(&mut self, turn: &mut Turn, actor: &str, (typed, reason): (&str, &str), now: Timestamp) {
+        let left_behind = left_behind(&self.state);
+        let given_up = Event::RunAbandoned { typed: typed.to_owned(), reason: reason.to_owned(), left_behind };
+        self.emit(turn, actor, given_up, now);
+        if self.state.open_sequence().is_some() {
+            self.sequence_ended(turn, false, "the run was given up".into(), now);
+        }
+        let left = self.nodes_left();
+        let message = format!("given up with {left} of {} nodes not done", self.state.plan.nodes.len());
+        self.emit(turn, actor, Event::RunEnded { verdict: RunVerdict::Abandoned, message }, now);
     }
 
     pub(super) fn start(&mut self, turn: &mut Turn, actor: &str, now: Timestamp) {

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::sequence::{Found, Turned};
-use super::units::EVIDENCE_HOLDS;
 use super::{Decider, Turn};
 use crate::core::baseline::gate;
 use crate::core::command::{Refusal, plural};
@@ -219,11 +218,8 @@ impl Decider {
             return Some((state, halt.value.why.clone()));
         }
         let busy = !matches!(stage, Stage::Waiting | Stage::Staging);
-        if busy && self.evidence_age(now) > EVIDENCE_HOLDS {
-            return Some((
-                UnitState::Unknown,
-                format!("no word of it for more than {} minutes", EVIDENCE_HOLDS / 60),
-            ));
+        if let Some(unknown) = self.is_unheard(now).filter(|_| busy) {
+            return Some(unknown);
         }
         Some(self.by_stage(node, stage, action, known))
     }

@@ -20,7 +20,7 @@ const APART: i64 = 30;
 const FRESH: i64 = 60;
 
 /// Real seconds that the way to a machine and back may take in a lab.
-const LAB_LATENCY: f64 = 2.0;
+pub(super) const LAB_LATENCY: f64 = 2.0;
 
 /// Seconds between two looks while an action waits.
 const LOOK_EVERY: u64 = 10;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::sequence::LAB_LATENCY;
 use super::{Decider, Turn, seconds};
 use crate::core::apply::rebooted;
 use crate::core::event::{ENGINE, Event, ReadKey};
@@ -11,7 +12,7 @@ use crate::core::run::UnitState;
 use crate::core::view::{DriverNode, DriverResult, HostView};
 
 /// Seconds without any answer about the run or the cluster after which a node in work is *unknown*.
-pub(super) const EVIDENCE_HOLDS: i64 = 300;
+const EVIDENCE_HOLDS: i64 = 300;
 
 impl Decider {
     pub(super) fn settle_units(&mut self, turn: &mut Turn, now: Timestamp) {
@@ -52,9 +53,8 @@ impl Decider {
     fn fuse(&self, node: &NodeName, now: Timestamp) -> Option<(UnitState, String)> {
         let unit = self.state.unit(node)?;
         let busy = unit.state.in_work() || unit.state == UnitState::Unknown;
-        if busy && self.evidence_age(now) > EVIDENCE_HOLDS {
-            let minutes = EVIDENCE_HOLDS / 60;
-            return Some((UnitState::Unknown, format!("no word of it for more than {minutes} minutes")));
+        if let Some(unknown) = self.is_unheard(now).filter(|_| busy) {
+            return Some(unknown);
         }
         let seen = self.state.driver.as_ref()?;
         if seen.at <= self.delegate_intended_at()? {
@@ -75,8 +75,15 @@ impl Decider {
         Some(self.finished(node, &result))
     }
 
+    /// What a node in work is while nobody has said anything for too long.
+    pub(super) fn is_unheard(&self, now: Timestamp) -> Option<(UnitState, String)> {
+        let holds = self.state.lab_seconds(EVIDENCE_HOLDS, LAB_LATENCY);
+        let why = format!("no word of it for more than {} minutes", EVIDENCE_HOLDS / 60);
+        (self.evidence_age(now) > holds).then_some((UnitState::Unknown, why))
+    }
+
     /// Seconds since the driver or the cluster last answered.
-    pub(super) fn evidence_age(&self, now: Timestamp) -> i64 {
+    fn evidence_age(&self, now: Timestamp) -> i64 {
         let cluster = ReadKey { group: self.state.plan.driver.cluster.clone(), node: None };
         let looked = [self.fresh_at(&self.driver_key()), self.fresh_at(&cluster)];
         let last = looked.into_iter().chain([self.delegate_intended_at(), self.live.looks_since]);

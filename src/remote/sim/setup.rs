@@ -80,7 +80,8 @@ impl World {
         let staged = setup.get("staged").filter(|s| s.is_object()).cloned()?;
         setup.put("staged", Json::Null);
         setup.put("began", Json::Null);
-        let (after, factor, _) = self.after_upgrade(machine, Some(&staged));
+        let (mut after, factor, _) = self.after_upgrade(machine, Some(&staged));
+        after.put("hooks", self.machine(machine).get("ssh").is_some_and(|s| s.truth("hooks")));
         self.machine_mut(machine).put("after_boot", after);
         Some((self.timing(machine, "reboot") + self.timing(machine, "install")) * factor)
     }
@@ -104,7 +105,9 @@ impl World {
             let again = self.timing(machine, "reboot") * factor;
             after.put("again", if again.is_finite() { Json::from(again) } else { Json::Null });
         }
-        for effect in ["no_ssh", "reverts_registry", "refs_offline", "adapter_renamed", "adapter_numbered"] {
+        for effect in
+            ["no_ssh", "no_repair", "reverts_registry", "refs_offline", "adapter_renamed", "adapter_numbered"]
+        {
             if fault.truth(effect) {
                 after.put(effect, true);
             }

@@ -25,6 +25,9 @@ pub fn all(state: &State) -> Vec<Left> {
     if !over {
         add(format!("The run is {}", state.phase.word()), state.phase_why.clone());
     }
+    for line in &run.left_behind {
+        add("The run was given up".to_owned(), line.clone());
+    }
     for item in owed(state) {
         let why = match (item.why, item.left) {
             (why, true) => format!("{}: do it by hand", why.unwrap_or("not done")),

@@ -41,7 +41,8 @@ pub struct Node {
 pub struct Spent {
     pub stage: Stage,
     pub seconds: u64,
-    /// Seconds that the runbook expects, and after which a person should look; 0 where it does not say.
+    /// Seconds that earlier runs of the cluster took, else what the runbook expects; and after which a person should look. 0 where
+    /// nobody says.
     pub usual: u64,
     pub limit: u64,
 }
@@ -111,7 +112,7 @@ fn stages(state: &State, unit: &Unit) -> Vec<Spent> {
     let one = |stage: &Stage| {
         let seconds = spent(unit, *stage)?;
         let limit = state.plan.stages.get(stage).map_or(0, |b| b.limit);
-        Some(Spent { stage: *stage, seconds, usual: state.plan.expected(*stage), limit })
+        Some(Spent { stage: *stage, seconds, usual: state.plan.usual(*stage), limit })
     };
     passed.filter_map(one).collect()
 }

@@ -60,6 +60,9 @@ pub fn said(before: &State, stamped: &Stamped, said: &[Entry]) -> Option<Said> {
                 format!("{}: {held}", p.title)
             }));
         }
+        Event::RunAbandoned { typed, reason, left_behind } => {
+            (out.typed, out.reason, out.shown) = (Some(typed.clone()), Some(reason.clone()), left_behind.clone());
+        }
         Event::ChangesAccepted { changes, reason, .. } => {
             out.reason = Some(reason.clone());
             out.shown = changes.iter().map(|c| c.text()).collect();

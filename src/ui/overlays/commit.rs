@@ -1,5 +1,5 @@
-//! What is typed before it is done: a step that cannot be undone, or clearing a run by force. What it means, what is proved, the
-//! cluster's name typed, a reason.
+//! What is typed before it is done: a step that cannot be undone, clearing a run by force, giving one up. What it means, what is
+//! proved or stays behind, the cluster's name typed, a reason.
 //! Later is focused; the other button stays grey, with its reason, until everything is there.
 
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use ratatui::text::Line;
 use tui_input::Input;
 
 use super::{Decision, Reply, page};
+use crate::core::abandon::left_behind;
 use crate::core::command::Command;
 use crate::core::state::State;
 use crate::input::{Action, Code, Key, Scope};
@@ -40,6 +41,8 @@ pub enum Grave {
     Step(String),
     /// Clearing a run that its driver left.
     Recovery,
+    /// Giving the run up.
+    Abandonment,
 }
 
 /// The dialog.
@@ -67,6 +70,7 @@ impl Commit {
         match &self.what {
             Grave::Step(step) => Command::Commit { step: step.clone(), typed, reason },
             Grave::Recovery => Command::Recover { typed, reason },
+            Grave::Abandonment => Command::Abandon { typed, reason },
         }
     }
 
@@ -86,6 +90,14 @@ impl Commit {
                     "Nothing is started by it. Waiting out the hour does the same.".to_owned(),
                 ];
                 Some((format!("Clear the run that {name} left"), warning, "Clear".to_owned()))
+            }
+            Grave::Abandonment => {
+                let warning = vec![
+                    "The run ends here for good. Nothing more is sent to any machine: nothing is stopped, and nothing is put back."
+                        .to_owned(),
+                    "A stop does both, and takes as long as the node in work does. This is for a run that cannot be stopped.".to_owned(),
+                ];
+                Some((format!("Give up the run on {}", state.plan.cluster), warning, "Give up".to_owned()))
             }
         }
     }
@@ -226,13 +238,23 @@ impl Commit {
     fn write_proof(&self, model: &Model, doc: &mut Doc) {
         let Some(state) = &model.state else { return };
         let theme = doc.theme;
-        let Grave::Step(step) = &self.what else {
-            doc.text("What must hold:", Role::Text);
-            for item in state.recovery_conditions(model.now) {
-                let (sign, words) = steps::judged(theme.glyphs(), &item);
-                doc.signed(sign, &words);
+        let step = match &self.what {
+            Grave::Step(step) => step,
+            Grave::Recovery => {
+                doc.text("What must hold:", Role::Text);
+                for item in state.recovery_conditions(model.now) {
+                    let (sign, words) = steps::judged(theme.glyphs(), &item);
+                    doc.signed(sign, &words);
+                }
+                return;
             }
-            return;
+            Grave::Abandonment => {
+                doc.text("What stays behind:", Role::Text);
+                for line in left_behind(state) {
+                    doc.signed((theme.glyphs().attention, Role::Attention), &line);
+                }
+                return;
+            }
         };
         let Some(step) = state.plan.step(step) else { return };
         let proof = state.proofs.get(&step.id);

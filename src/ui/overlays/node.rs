@@ -87,6 +87,10 @@ pub fn write(model: &Model, node: &NodeName, doc: &mut Doc) {
     connection(model, state, machine, trouble.is_some(), doc);
     host(model, machine, doc);
     cluster(model, state, node, machine, doc);
+    if let Some(console) = state.plan.consoles.get(node) {
+        doc.field("Console", console, Role::Text);
+        doc.blank();
+    }
     checks(model, state, node, doc);
     put_back(model, state, node, doc);
     reads(model, state, node, doc);
