@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use color_eyre::eyre::{Result, WrapErr};
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::begin::{Begun, Order, begin};
@@ -41,6 +40,7 @@ pub enum Birth {
 /// Runs an engine until its run needs it no more.
 pub fn run(settings: &Settings) -> Result<Exit> {
     // Out of the login's session: what closes that says nothing to us. Whoever is a leader already has none.
+    #[cfg(unix)]
     let _ = rustix::process::setsid();
     let mut text = Vec::new();
     std::io::stdin().take(LONGEST_ORDER).read_to_end(&mut text).wrap_err("no order came")?;
@@ -69,8 +69,9 @@ pub fn run(settings: &Settings) -> Result<Exit> {
         let listener = Listener::bind(&run).wrap_err_with(|| format!("no socket in {}", run.display()))?;
         let served = tokio::spawn(engine::serve(listener, session::actor(), to));
         tell(&Birth::Ready(run.clone()));
-        let null = std::fs::File::options().write(true).open("/dev/null")?;
-        rustix::stdio::dup2_stdout(null)?;
+        // Whoever waits for the end of the pipe need not.
+        #[cfg(unix)]
+        rustix::stdio::dup2_stdout(std::fs::File::options().write(true).open("/dev/null")?)?;
         engine::run(setup, viewers).await;
         served.abort();
         let _ = served.await;
@@ -85,8 +86,16 @@ pub fn run(settings: &Settings) -> Result<Exit> {
     Ok(Exit::Succeeded)
 }
 
+/// Nothing ends an engine in order there but its run.
+#[cfg(not(unix))]
+fn heed_signals(_: mpsc::Sender<FromViewer>) -> Result<()> {
+    Ok(())
+}
+
 /// TERM and INT end the engine in order; HUP is not for it. What runs on the machines goes on.
+#[cfg(unix)]
 fn heed_signals(to: mpsc::Sender<FromViewer>) -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = signal(SignalKind::hangup())?;
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {

@@ -35,7 +35,7 @@ pub fn launch(order: Order, secrets: &Secrets, settings: &Settings, cluster: &Pa
         command.arg("--config").arg(file);
     }
     command.arg("engine").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log(cluster)?);
-    let mut child = command.spawn().wrap_err("the engine cannot be started")?;
+    let mut child = spawn(&mut command).wrap_err("the engine cannot be started")?;
     let text = serde_json::to_vec(&Charge { order, secrets: secrets.hand_over() })?;
     let handed = child.stdin.take().map(|mut to| to.write_all(&text));
     zero(text);
@@ -64,6 +64,22 @@ pub fn launch(order: Order, secrets: &Secrets, settings: &Settings, cluster: &Pa
     }
 }
 
+#[cfg(not(windows))]
+fn spawn(command: &mut Command) -> std::io::Result<std::process::Child> {
+    command.spawn()
+}
+
+/// Without a console, and outside of the login's job where that lets it go: an SSH session ends everything in its job.
+#[cfg(windows)]
+fn spawn(command: &mut Command) -> std::io::Result<std::process::Child> {
+    use std::os::windows::process::CommandExt;
+    const DETACHED_PROCESS: u32 = 0x8;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+    const CREATE_BREAKAWAY_FROM_JOB: u32 = 0x0100_0000;
+    let alone = DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
+    command.creation_flags(alone | CREATE_BREAKAWAY_FROM_JOB).spawn().or_else(|_| command.creation_flags(alone).spawn())
+}
+
 fn no_pipe() -> color_eyre::Report {
     color_eyre::eyre::eyre!("the engine has no output")
 }
@@ -75,6 +91,7 @@ fn log(cluster: &Path) -> Result<File> {
     let long = std::fs::metadata(&path).is_ok_and(|m| m.len() > LONGEST_LOG);
     let mut options = OpenOptions::new();
     options.create(true).append(!long).write(true).truncate(long);
+    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(&path).wrap_err_with(|| path.display().to_string())
 }

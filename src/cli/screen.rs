@@ -23,45 +23,28 @@ use crate::ui::{self, Ask, Model, Msg};
 pub enum Way {
     /// In this process, and nothing is lost when it ends: a demonstration, a replay.
     Own(DuplexStream),
-    /// In this process; what runs on the cluster goes on by itself when it ends.
-    #[cfg(not(unix))]
-    OwnRun(DuplexStream),
     /// In a process of its own, in the folder of its run.
-    #[cfg(unix)]
     Socket { folder: PathBuf, looks_only: bool },
 }
 
 impl Way {
     async fn open(&mut self) -> Result<Box<dyn Stream>> {
         match self {
-            #[cfg(unix)]
             Way::Socket { folder, .. } => {
                 let stream = crate::link::socket::connect(folder).await;
                 Ok(Box::new(stream.wrap_err_with(|| format!("no engine answers in {}", folder.display()))?))
             }
-            #[cfg(not(unix))]
-            Way::OwnRun(pipe) => Ok(Box::new(taken(pipe))),
             Way::Own(pipe) => Ok(Box::new(taken(pipe))),
         }
     }
 
-    fn is_own_run(&self) -> bool {
-        #[cfg(not(unix))]
-        return matches!(self, Way::OwnRun(_));
-        #[cfg(unix)]
-        false
-    }
-
     fn looks_only(&self) -> bool {
-        #[cfg(unix)]
-        return matches!(self, Way::Socket { looks_only: true, .. });
-        #[cfg(not(unix))]
-        false
+        matches!(self, Way::Socket { looks_only: true, .. })
     }
 
     /// The engine may still be there when the stream is not.
     fn can_return(&self) -> bool {
-        !matches!(self, Way::Own(_)) && !self.is_own_run()
+        matches!(self, Way::Socket { .. })
     }
 }
 
@@ -345,7 +328,7 @@ impl Viewer {
                         clocking: h.clock,
                         replay: h.replay,
                         imitated: h.imitated,
-                        own_engine: self.way.is_own_run(),
+                        own_engine: !self.way.can_return(),
                     }))
                 }
                 FromEngine::Event(e) => Msg::Event(e),

@@ -8,7 +8,6 @@ mod outbox;
 mod output;
 mod peer;
 mod replay;
-#[cfg(unix)]
 mod serve;
 mod vault;
 mod viewers;
@@ -18,6 +17,5 @@ pub use driver::{Setup, run};
 pub use peer::Peer;
 pub use replay::{Recording, play};
 pub use vault::Vault;
-#[cfg(unix)]
 pub use serve::serve;
 pub use viewers::{FromViewer, attach};

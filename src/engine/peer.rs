@@ -17,6 +17,14 @@ impl Peer {
     }
 }
 
+#[cfg(windows)]
+impl Peer {
+    /// A viewer that came through the pipe of an engine with that login: its access lets nobody else in.
+    pub fn of(_: crate::link::socket::Caller, login: &str) -> Option<Self> {
+        Some(Self { who: login.to_owned(), from: "here".into(), own: false })
+    }
+}
+
 #[cfg(unix)]
 mod unix {
     use super::Peer;
@@ -27,7 +35,11 @@ mod unix {
 
     impl Peer {
         /// A viewer that came over the socket of an engine with that login; `None`: it is another login's, and not let in.
-        pub fn of(caller: Caller, engine: u32, login: &str) -> Option<Self> {
+        pub fn of(caller: Caller, login: &str) -> Option<Self> {
+            Self::of_login(caller, rustix::process::getuid().as_raw(), login)
+        }
+
+        fn of_login(caller: Caller, engine: u32, login: &str) -> Option<Self> {
             let root = caller.uid == 0;
             if caller.uid != engine && !root {
                 return None;
@@ -62,10 +74,10 @@ mod unix {
         #[test]
         fn the_engines_own_login_and_root_are_let_in() {
             let caller = |uid| Caller { uid, pid: None };
-            let anna = Peer::of(caller(1000), 1000, "anna").unwrap();
+            let anna = Peer::of_login(caller(1000), 1000, "anna").unwrap();
             assert_eq!((anna.who.as_str(), anna.from.as_str(), anna.own), ("anna", "here", false));
-            assert_eq!(Peer::of(caller(0), 1000, "anna").unwrap().who, "root");
-            assert_eq!(Peer::of(caller(1001), 1000, "anna"), None);
+            assert_eq!(Peer::of_login(caller(0), 1000, "anna").unwrap().who, "root");
+            assert_eq!(Peer::of_login(caller(1001), 1000, "anna"), None);
         }
     }
 }

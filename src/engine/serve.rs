@@ -13,7 +13,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Lets viewers in until the engine has ended. `login`: whose engine it is.
 pub async fn serve(listener: Listener, login: String, inbox: mpsc::Sender<FromViewer>) {
-    let own = rustix::process::getuid().as_raw();
     let mut id = 0;
     loop {
         let accepted = tokio::select! {
@@ -21,12 +20,12 @@ pub async fn serve(listener: Listener, login: String, inbox: mpsc::Sender<FromVi
             () = inbox.closed() => return,
         };
         match accepted {
-            Ok((stream, caller)) => match Peer::of(caller, own, &login) {
+            Ok((stream, caller)) => match Peer::of(caller, &login) {
                 Some(peer) => {
                     id += 1;
                     attach(id, stream, peer, inbox.clone());
                 }
-                None => tracing::warn!(uid = caller.uid, "a viewer of another login was not let in"),
+                None => tracing::warn!(?caller, "a viewer of another login was not let in"),
             },
             Err(e) => {
                 tracing::warn!("a viewer could not be let in: {e}");

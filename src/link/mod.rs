@@ -2,7 +2,6 @@
 //! bytes. In one process too, so that a viewer never sees more than what travels.
 
 mod message;
-#[cfg(unix)]
 pub mod socket;
 mod wire;
 

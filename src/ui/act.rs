@@ -156,13 +156,7 @@ impl Model {
             Theme => return vec![Ask::NextTheme],
             Redraw => return vec![Ask::Redraw],
             Suspend => return vec![Ask::Suspend],
-            Leave => {
-                if self.leaving_ends_something() {
-                    self.open(Overlay::Confirm(Confirm::new(Act::Leave)));
-                } else {
-                    return vec![Ask::Leave];
-                }
-            }
+            Leave => return vec![Ask::Leave],
 
             ReplayPause => return vec![Ask::Replay(ReplayControl::TogglePause)],
             ReplayStep => return vec![Ask::Replay(ReplayControl::Step)],
@@ -292,19 +286,6 @@ impl Model {
                 Vec::new()
             }
         }
-    }
-
-    /// Something goes on that would lose its engine.
-    pub(super) fn leaving_ends_something(&self) -> bool {
-        let under_way = self.state.as_ref().is_some_and(|s| {
-            let mending = s.open_sequence().is_some();
-            mending || s.phase.is_under_way() || matches!(s.phase, Phase::AwaitingCommit | Phase::Finalising)
-        });
-        under_way
-            && self.modes.own_engine
-            && !self.modes.imitated
-            && self.modes.replay.is_none()
-            && self.gone.is_none()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The local socket of an engine, in the folder of its run: for its own login, and for root (run-safety-model 1).
+//! A Unix socket, `engine.sock` in the folder of the run, mode 0600.
 
 use std::io;
 use std::path::{Path, PathBuf};
