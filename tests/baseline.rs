@@ -68,7 +68,7 @@ async fn an_adapter_that_is_numbered_closes_the_gate_until_a_person_accepts_it()
     let closed = gate(p.state()).expect("a gate");
     assert!(!closed.open && closed.known, "{closed:?}");
     assert_eq!(closed.why, "2 changes on HCI-N1 are not explained");
-    assert!(nodelift::core::gates::evaluate(p.state()).contains(&closed), "it is one of the gates");
+    assert!(nodelift::core::gates::evaluate(p.state(), p.now()).contains(&closed), "it is one of the gates");
     // The driver goes on regardless; without a person's word nothing is proved.
     let rests = |s: &State| matches!(s.phase, Phase::AwaitingCommit | Phase::Paused(_));
     p.until("rest", rests).await;

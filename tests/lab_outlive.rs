@@ -40,7 +40,10 @@ fn a_run_goes_on_whoever_leaves_and_is_found_again() {
     let gone = |e: &Stamped| e.seq > before && matches!(e.event, Event::ViewerGone { .. });
     soon("viewer.gone", || events(&run).iter().any(gone));
     let said: Json = serde_json::from_str(&said(&trial, &["status", "--json"])).expect("JSON");
-    assert_eq!((&said["phase"], &said["engine"], &said["controller"]), (&"running".into(), &"live".into(), &Json::Null));
+    assert_eq!(
+        (&said["phase"], &said["engine"], &said["controller"]),
+        (&"running".into(), &"live".into(), &Json::Null)
+    );
     assert!(self::said(&trial, &["ls"]).contains("HCI-CL1  running"));
     assert!(self::said(&trial, &["glance"]).starts_with("HCI-CL1 "));
 

@@ -40,14 +40,7 @@ impl Viewer {
         let (read, write) = tokio::io::split(stream);
         let mut to = Writer::new(write);
         to.send(&ToEngine::Hello { protocol: PROTOCOL, looks_only: false }).await.unwrap();
-        Self {
-            from: Reader::new(read),
-            to,
-            state: None,
-            events: Vec::new(),
-            lines: 0,
-            asked: 0,
-        }
+        Self { from: Reader::new(read), to, state: None, events: Vec::new(), lines: 0, asked: 0 }
     }
 
     fn state(&self) -> &State {

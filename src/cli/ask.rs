@@ -43,7 +43,11 @@ impl Ask {
         };
         let cluster = &found.state.plan.cluster;
         if !found.live {
-            let next = if found.state.needs_engine() { "it is dormant: nodelift recover" } else { "it has ended: nodelift report" };
+            let next = if found.state.needs_engine() {
+                "it is dormant: nodelift recover"
+            } else {
+                "it has ended: nodelift report"
+            };
             eprintln!("nodelift: the run of {cluster} has no engine, {next} {cluster}");
             return Ok(Exit::NeedsPerson);
         }
@@ -75,12 +79,13 @@ impl Ask {
 /// A question on the terminal; without one nothing is changed.
 fn agreed(what: What, found: &Found) -> Result<bool> {
     let s = &found.state;
-    let safe = to_safe_point(s, s.at.unwrap_or_default()).map_or_else(String::new, |left| {
-        format!(", in about {}", duration(left as i64))
-    });
+    let safe = to_safe_point(s, s.at.unwrap_or_default())
+        .map_or_else(String::new, |left| format!(", in about {}", duration(left as i64)));
     let node = node_in_work(s).map_or_else(String::new, |(node, _)| format!(" {node} is finished first{safe}."));
     let (act, then) = match what {
-        What::Stop => ("End the run", format!("{node} No other node is begun, and this run cannot go on afterwards.")),
+        What::Stop => {
+            ("End the run", format!("{node} No other node is begun, and this run cannot go on afterwards."))
+        }
         _ => ("Go on with the run", " The next node is begun as soon as its gates are open.".to_owned()),
     };
     if !std::io::stdin().is_terminal() {
@@ -139,7 +144,9 @@ where
     to.send(&message(id)).await?;
     loop {
         match from.next::<FromEngine>().await? {
-            FromEngine::Answer { id: answered, refused } if answered == id => return Ok(refused.map_or(Ok(()), Err)),
+            FromEngine::Answer { id: answered, refused } if answered == id => {
+                return Ok(refused.map_or(Ok(()), Err));
+            }
             FromEngine::Bye { why } => bail!(why),
             _ => {}
         }

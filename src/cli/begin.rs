@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Result, WrapErr};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use super::secrets::Secrets;
 use super::{Exit, earlier, hosts, session, site};
@@ -26,8 +25,8 @@ pub struct Order {
     pub inventory: PathBuf,
     /// Another runbook than the inventory's.
     pub runbook: Option<String>,
-    /// Settings of the runbook for this once.
-    pub settings: Vec<(String, Json)>,
+    /// What differs from the inventory for this once.
+    pub given: site::Given,
     pub rehearse: bool,
     /// Begin anew where a run was left unfinished.
     pub new: bool,
@@ -56,7 +55,7 @@ impl Order {
     /// Reads the inventory and resolves the runbook. Mistakes are printed.
     pub fn resolve(&self, settings: &Settings) -> Result<(crate::config::inventory::Inventory, Arc<Plan>), Exit> {
         let read = if self.rehearse { site::read_rehearsal } else { site::read_inventory };
-        read(&self.inventory, settings, self.runbook.as_deref(), &site::Given::of(self.settings.clone()))
+        read(&self.inventory, settings, self.runbook.as_deref(), &self.given)
     }
 }
 
@@ -78,7 +77,12 @@ pub struct Begun {
 ///
 /// # Errors
 /// The exit code; why was said.
-pub fn begin(order: Order, secrets: Secrets, settings: &Settings, say: &mut dyn FnMut(String)) -> Result<Begun, Exit> {
+pub fn begin(
+    order: Order,
+    secrets: Secrets,
+    settings: &Settings,
+    say: &mut dyn FnMut(String),
+) -> Result<Begun, Exit> {
     let (inventory, plan) = order.resolve(settings)?;
     let path = cluster_folder(settings, &inventory.cluster);
     if let Err(why) = journal::suitable(&path) {
@@ -295,9 +299,7 @@ fn found(path: &Path) -> Result<Found, (String, Exit)> {
         return Err((why, Exit::JournalUnusable));
     }
     let folder = RunFolder::open(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::WouldBlock => {
-            (format!("{e}. Look at it: nodelift attach."), Exit::Locked)
-        }
+        std::io::ErrorKind::WouldBlock => (format!("{e}. Look at it: nodelift attach."), Exit::Locked),
         _ => (format!("{}: {e}", path.display()), Exit::JournalUnusable),
     })?;
     read.mend().map_err(|e| (format!("{}: {e}", path.display()), Exit::JournalUnusable))?;

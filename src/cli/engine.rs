@@ -53,14 +53,14 @@ pub fn run(settings: &Settings) -> Result<Exit> {
         // Whoever started it may have gone already: that is no reason to end.
         let _ = writeln!(std::io::stdout(), "{line}");
     };
-    let Begun { cluster, run, setup } =
-        match begin(order, secrets, settings, &mut |text| tell(&Birth::Said(text))) {
-            Ok(begun) => begun,
-            Err(exit) => {
-                tell(&Birth::Ended(exit as u8));
-                return Ok(exit);
-            }
-        };
+    let Begun { cluster, run, setup } = match begin(order, secrets, settings, &mut |text| tell(&Birth::Said(text)))
+    {
+        Ok(begun) => begun,
+        Err(exit) => {
+            tell(&Birth::Ended(exit as u8));
+            return Ok(exit);
+        }
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let (to, viewers) = mpsc::channel::<FromViewer>(64);

@@ -26,6 +26,7 @@ pub fn plan(runbook: &Runbook, world: &World) -> Result<Plan> {
         consoles: Default::default(),
         target: None,
         settings: [("task_account".to_owned(), Json::from("CORP\\upgradeadmin"))].into(),
+        terms: Default::default(),
     };
     runbook.plan(&site).map_err(|e| eyre!(e))
 }

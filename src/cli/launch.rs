@@ -27,7 +27,12 @@ const LOOKED_AT: usize = 50;
 ///
 /// # Errors
 /// It could not be started. Where it says so itself, that is printed, and the code is what is left to return.
-pub fn launch(order: Order, secrets: &Secrets, settings: &Settings, cluster: &Path) -> Result<Result<PathBuf, Exit>> {
+pub fn launch(
+    order: Order,
+    secrets: &Secrets,
+    settings: &Settings,
+    cluster: &Path,
+) -> Result<Result<PathBuf, Exit>> {
     let program = std::env::current_exe().wrap_err("this program cannot be found")?;
     let mut command = Command::new(program);
     command.arg("--state").arg(&settings.state);
@@ -77,7 +82,10 @@ fn spawn(command: &mut Command) -> std::io::Result<std::process::Child> {
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
     const CREATE_BREAKAWAY_FROM_JOB: u32 = 0x0100_0000;
     let alone = DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
-    command.creation_flags(alone | CREATE_BREAKAWAY_FROM_JOB).spawn().or_else(|_| command.creation_flags(alone).spawn())
+    command
+        .creation_flags(alone | CREATE_BREAKAWAY_FROM_JOB)
+        .spawn()
+        .or_else(|_| command.creation_flags(alone).spawn())
 }
 
 fn no_pipe() -> color_eyre::Report {

@@ -52,7 +52,7 @@ impl Run {
         let order = Order {
             inventory: std::path::absolute(&self.inventory).unwrap_or_else(|_| self.inventory.clone()),
             runbook: self.runbook.clone(),
-            settings: self.given.settings().to_vec(),
+            given: self.given.clone(),
             rehearse: self.rehearse,
             new: self.new,
             read_only: self.read_only,

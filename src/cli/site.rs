@@ -4,15 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::Exit;
-use crate::config::inventory::Inventory;
+use crate::config::inventory::{self, Inventory};
 use crate::config::settings::Settings;
 use crate::core::name::NodeName;
 use crate::core::plan::Plan;
 use crate::core::rehearsal::REHEARSAL;
+use crate::core::terms::Terms;
 use crate::core::watch::Clocking;
+use crate::core::window::{Span, Window};
 use crate::engine::Clock;
 use crate::runbook::{Library, LoadError, Site};
 
@@ -20,23 +23,18 @@ use crate::runbook::{Library, LoadError, Site};
 pub const DEFAULT_RUNBOOK: &str = "azure-local-powershell";
 
 /// Settings of the runbook that differ for this once.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 pub struct Given {
     /// A setting of the runbook for this once, such as driving=direct; again for another
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<(String, Json)>,
+    /// Number of the change that this is done under, instead of the inventory's
+    #[arg(long, value_name = "NUMBER", value_parser = change)]
+    change: Option<String>,
 }
 
-impl Given {
-    /// Of settings that were given before.
-    pub fn of(settings: Vec<(String, Json)>) -> Self {
-        Self { settings }
-    }
-
-    /// The settings.
-    pub fn settings(&self) -> &[(String, Json)] {
-        &self.settings
-    }
+fn change(text: &str) -> Result<String, String> {
+    inventory::change_number(text.trim()).map(|()| text.trim().to_owned())
 }
 
 /// `name=value`; what is not JSON is a text.
@@ -77,6 +75,9 @@ fn read(
         eprint!("{d}");
         Exit::Usage
     })?;
+    if let Some(change) = &given.change {
+        inventory.change = Some(change.clone());
+    }
     if rehearse {
         inventory.settings.insert(REHEARSAL.to_owned(), Json::Bool(true));
     }
@@ -120,6 +121,7 @@ fn resolve(
         consoles: inventory.consoles.iter().map(|(n, c)| (NodeName::new(n), c.clone())).collect(),
         target: inventory.target.clone(),
         settings: inventory.settings.clone(),
+        terms: terms(inventory),
     };
     // A runbook whose run needs no coordinator has no account for its task.
     if let Some(task) = inventory.task.as_ref().filter(|_| runbook.settings.contains_key("task_account")) {
@@ -128,4 +130,18 @@ fn resolve(
     site.settings.extend(given.settings.iter().cloned());
     let plan = runbook.plan(&site).map_err(|why| format!("{}: {why}", inventory.path.display()))?;
     Ok(Arc::new(plan))
+}
+
+/// What the inventory says was agreed on.
+fn terms(inventory: &Inventory) -> Terms {
+    let span = |s: &inventory::Span| match *s {
+        inventory::Span::Weekly { from, to } => Span::Weekly { from, to },
+        inventory::Span::Once { from, to } => Span::Once { from, to },
+    };
+    let window = inventory.window.as_ref().map(|w| Window {
+        spans: w.spans.iter().map(span).collect(),
+        zone: w.zone.clone(),
+        zone_name: w.zone_name.clone(),
+    });
+    Terms { change: inventory.change.clone(), change_required: inventory.change_required, window }
 }

@@ -164,9 +164,9 @@ fn line(found: &Found, now: Timestamp) -> String {
 
 fn page(found: &Found, now: Timestamp) {
     let s = &found.state;
-    let since = s.phase_since.map_or_else(String::new, |at| {
-        format!(", for {}", duration(now.duration_since(at).as_secs()))
-    });
+    let since = s
+        .phase_since
+        .map_or_else(String::new, |at| format!(", for {}", duration(now.duration_since(at).as_secs())));
     println!("{}  {}", s.plan.cluster, s.plan.runbook.title);
     println!("{}", out::wrap(&format!("{}{since}: {}", phase(&s.phase), s.phase_why), 2));
     if let Some(first) = s.run.as_ref().and_then(|r| r.first_error.as_ref()) {
@@ -205,7 +205,10 @@ pub fn brief(found: &Found) {
     for waiver in &s.waivers {
         let title = s.plan.check(&waiver.key.check).map_or(&*waiver.key.check, |c| &c.title);
         let until = waiver.expires.strftime("%F %H:%M UTC");
-        println!("{}", out::wrap(&format!("Waived by {} until {until}: {title}: {}", waiver.by, waiver.reason), 2));
+        println!(
+            "{}",
+            out::wrap(&format!("Waived by {} until {until}: {title}: {}", waiver.by, waiver.reason), 2)
+        );
     }
 }
 
@@ -214,17 +217,22 @@ fn object(found: &Found, now: Timestamp) -> Json {
     let s = &found.state;
     let (done, of) = nodes_done(s);
     let advice = advice(s, now);
-    let nodes: Vec<Json> = s.plan.nodes.iter().map(|node| {
-        let unit = s.unit(node);
-        json!({
-            "name": node,
-            "build": s.machines.get(node).and_then(|m| m.build()),
-            "state": unit.map(|u| u.state.word()),
-            "since": unit.and_then(|u| u.since),
-            "why": unit.map(|u| &u.why),
-            "boots": unit.map(|u| u.boots),
+    let nodes: Vec<Json> = s
+        .plan
+        .nodes
+        .iter()
+        .map(|node| {
+            let unit = s.unit(node);
+            json!({
+                "name": node,
+                "build": s.machines.get(node).and_then(|m| m.build()),
+                "state": unit.map(|u| u.state.word()),
+                "since": unit.and_then(|u| u.since),
+                "why": unit.map(|u| &u.why),
+                "boots": unit.map(|u| u.boots),
+            })
         })
-    }).collect();
+        .collect();
     json!({
         "run": found.id(),
         "folder": found.folder,

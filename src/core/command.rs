@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::baseline::unexplained_on;
 use super::connection::{Connection, Trouble};
 use super::event::{Answer, Failure, FailureKind, Outcome, ProofItem, ReadKey, VerdictKey};
+use super::gate_rules::{agreed_on, may_waive};
 use super::items::{Choice, decidable};
 use super::judge::is_stale;
 use super::keeping::Keeping;
@@ -240,6 +241,10 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             }
             Ok(())
         }
+        Command::Waive { key, reason, .. } if key.gate().is_some() => {
+            may_waive(state, key.gate().unwrap_or_default(), now)?;
+            reasoned(reason)
+        }
         Command::Waive { key, reason, .. } => {
             let Some(check) = state.plan.check(&key.check) else {
                 return refuse("there is no such check");
@@ -275,7 +280,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 if let Some(n) = state.plan.nodes.iter().find(|n| state.machines[*n].host.is_none()) {
                     return refuse(format!("{n} has not said what it runs"));
                 }
-                Ok(())
+                agreed_on(state, now)
             }
             Phase::Blocked => refuse(format!("{} in the way", plural(blockers(state, now), "blocker"))),
             Phase::Checking => refuse("the checks are running"),
@@ -292,6 +297,8 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             Phase::Paused(PauseReason::LockLost) => refuse("another engine drives this target"),
             Phase::Paused(_) => match state.undecided() {
                 Some((step, _)) => refuse(format!("decide first: {}", step.title)),
+                // What was begun is finished; another attempt begins nodes.
+                None if begins_nodes(state) => agreed_on(state, now),
                 None => Ok(()),
             },
             p => refuse(format!("nothing to resume: the run is {}", p.word())),
@@ -353,6 +360,14 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
             typed_out(state, typed, reason)
         }
     }
+}
+
+/// Going on hands the nodes to the driver again.
+fn begins_nodes(state: &State) -> bool {
+    let delegates =
+        state.current_step().and_then(|s| state.plan.step(s)).is_some_and(|s| s.kind == StepKind::Delegate);
+    let left = state.run.iter().flat_map(|r| r.units.values()).any(|u| !u.state.is_good());
+    delegates && left && state.driver.as_ref().is_none_or(|d| d.value.is_idle())
 }
 
 /// It begins something on a machine, or holds only when it is written down. Where nothing can be written that is everything but a look;

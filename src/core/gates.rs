@@ -3,8 +3,10 @@
 
 use jiff::Timestamp;
 
+use super::event::VerdictKey;
 use super::plan::Mode;
 use super::state::State;
+use super::terms;
 use super::view::DriverRun;
 
 /// One gate, evaluated.
@@ -28,11 +30,24 @@ pub fn enforced(state: &State) -> bool {
 }
 
 /// Every gate as it stands.
-pub fn evaluate(state: &State) -> Vec<Gate> {
+pub fn evaluate(state: &State, now: Timestamp) -> Vec<Gate> {
     let mut all = vec![foreign(state), quorum(state), storage(state), previous(state)];
     all.extend(super::baseline::gate(state));
+    all.extend(window(state, now));
     all.extend(regardless(state));
     all
+}
+
+/// The maintenance window, where there is one.
+pub fn window(state: &State, now: Timestamp) -> Option<Gate> {
+    let standing = terms::window(state, now)?;
+    let waiver = state.waiver(&VerdictKey::of_gate(terms::WINDOW), now).filter(|_| !standing.open);
+    let why = match waiver {
+        Some(w) => format!("waived by {}: {}", w.by, standing.why),
+        None => standing.why,
+    };
+    let open = standing.open || waiver.is_some();
+    Some(Gate { id: terms::WINDOW, title: "Window", open, known: true, why, since: None })
 }
 
 /// Id of what stays on the screen once the driver went on although a gate was closed.

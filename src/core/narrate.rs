@@ -121,7 +121,7 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             ),
         ),
         Event::Waived(w) => one(w.key.node.as_ref(), "run", Level::Warning, {
-            let title = plan.check(&w.key.check).map_or(&*w.key.check, |c| &c.title);
+            let title = super::gate_rules::title(before, &w.key);
             format!("{title} waived by {} until {}: {}", w.by, w.expires.strftime("%F %H:%M UTC"), w.reason)
         }),
         Event::Attested(a) => {

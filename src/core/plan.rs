@@ -14,6 +14,7 @@ use super::pace::Learned;
 use super::run::UnitState;
 use super::sequence::Sequence;
 pub use super::step::{Class, LeftOut, Probe, Proof, Step, StepKind, Tier};
+use super::terms::Terms;
 
 /// Everything a run needs to know, resolved and frozen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct Plan {
     /// What stages took in earlier runs of this cluster, when the plan was sealed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub learned: BTreeMap<Stage, Learned>,
+    /// Change number, maintenance window: what was agreed on about this cluster.
+    #[serde(default, skip_serializing_if = "Terms::is_empty")]
+    pub terms: Terms,
 }
 
 impl Plan {

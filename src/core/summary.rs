@@ -7,7 +7,7 @@ use super::event::{Outcome, VerdictKey};
 use super::name::NodeName;
 use super::pace::Learned;
 pub use super::pace::spent;
-use super::plan::{Check, Stage};
+use super::plan::{Check, Mode, Stage};
 use super::standing::{Standing, standing};
 use super::state::{Reading, State, Unit};
 
@@ -209,6 +209,16 @@ fn span(state: &State, stage: Stage) -> (f64, f64) {
         _ => (state.plan.expected(stage), state.plan.expected(stage), 0.8, 1.6),
     };
     (low as f64 * below, high as f64 * above)
+}
+
+/// Seconds that one more node may take until its safe point, even if it is slow: what a maintenance window must leave.
+pub fn longest_node(state: &State) -> u64 {
+    // Where another driver moves the nodes, all download first and at the same time: once one is beyond that, all are.
+    let begun = |u: &Unit| u.track.iter().any(|p| p.stage > Stage::Staging);
+    let staged =
+        state.run.iter().flat_map(|r| r.units.values()).any(begun) || state.plan.driver.mode == Mode::Direct;
+    let stages = Stage::TRACK.iter().filter(|s| **s != Stage::Staging || !staged);
+    stages.map(|s| span(state, *s).1 as u64).sum()
 }
 
 /// When the run will be over: earliest and latest.

@@ -406,7 +406,9 @@ impl Engine {
 
     /// First words: a seat for whoever may change something, then everything there is.
     fn greet(&mut self, id: ViewerId, looks_only: bool) {
-        let Some(viewer) = self.viewers.get(id).filter(|_| !self.told.seats.seats.contains_key(&id)) else { return };
+        let Some(viewer) = self.viewers.get(id).filter(|_| !self.told.seats.seats.contains_key(&id)) else {
+            return;
+        };
         let role = self.told.seats.role_for(looks_only || self.read_only);
         let now = self.clock.now();
         let seat = Seat { who: viewer.peer.who.clone(), from: viewer.peer.from.clone(), role, since: now };
@@ -425,7 +427,8 @@ impl Engine {
         let event = match control {
             Control::Take => {
                 let now = self.clock.now();
-                let silent_since = seats.controller().and_then(|(c, _)| self.viewers.get(c)).map_or(now, |v| v.heard);
+                let silent_since =
+                    seats.controller().and_then(|(c, _)| self.viewers.get(c)).map_or(now, |v| v.heard);
                 Event::ControlMoved { to: id, how: seats.may_take(id, silent_since, now)? }
             }
             Control::Offer | Control::Keep if !has => {

@@ -16,6 +16,6 @@ pub use clock::Clock;
 pub use driver::{Setup, run};
 pub use peer::Peer;
 pub use replay::{Recording, play};
-pub use vault::Vault;
 pub use serve::serve;
+pub use vault::Vault;
 pub use viewers::{FromViewer, attach};

@@ -11,8 +11,8 @@ use crate::core::command::Refusal;
 use crate::core::event::{Event, Stamped};
 use crate::core::log::Which;
 use crate::core::plan::Plan;
-use crate::core::watch::{Clocking, ReplayControl, ReplayState};
 use crate::core::state::State;
+use crate::core::watch::{Clocking, ReplayControl, ReplayState};
 use crate::link::{FromEngine, Hello, PROTOCOL, Reader, ToEngine, WireError, Writer};
 use crate::logs::Logs;
 

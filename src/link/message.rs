@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::command::{Command, Refusal};
+use crate::core::control::{Control, ViewerId};
 use crate::core::decide::Pulse;
 use crate::core::event::Stamped;
 use crate::core::log::{LogLine, Which};
-use crate::core::control::{Control, ViewerId};
 use crate::core::state::State;
 use crate::core::watch::{Clocking, ReplayControl, ReplayState};
 

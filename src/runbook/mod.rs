@@ -25,6 +25,7 @@ use crate::core::plan::{
 };
 use crate::core::rehearsal;
 use crate::core::sequence::Sequence;
+use crate::core::terms::Terms;
 
 /// Largest script, in bytes: it travels as one line (powershell-over-ssh 15).
 const LARGEST_SCRIPT: usize = 900_000;
@@ -64,6 +65,8 @@ pub struct Site {
     pub target: Option<String>,
     /// Settings that differ from the runbook's.
     pub settings: BTreeMap<String, Json>,
+    /// Change number, maintenance window.
+    pub terms: Terms,
 }
 
 impl Runbook {
@@ -116,6 +119,7 @@ impl Runbook {
             scripts: self.scripts.clone(),
             stages,
             learned: BTreeMap::new(),
+            terms: site.terms.clone(),
         };
         let plan = plan.with(&BTreeMap::new());
         if !plan.steps.iter().any(|s| s.kind.moves_nodes())

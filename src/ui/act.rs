@@ -7,7 +7,6 @@ use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Decide, Grave, Ov
 use crate::core::command::Command;
 use crate::core::control::Control;
 use crate::core::plan::Tier;
-use crate::core::run::Phase;
 use crate::core::watch::ReplayControl;
 use crate::input::Action;
 
@@ -42,6 +41,10 @@ impl Model {
                 self.open(Overlay::Confirm(Confirm::new(Act::Fix(keys))));
             }
             FixAll => self.open(Overlay::Confirm(Confirm::new(Act::FixAll))),
+            Waive if !self.gates_to_waive().is_empty() => {
+                let keys = self.gates_to_waive();
+                self.open(Overlay::Waive(self::Waive::new(keys)));
+            }
             Waive => {
                 let keys = self.taken(|key| Command::Waive { key, reason: "x".repeat(99), hours: 1 });
                 self.open(Overlay::Waive(self::Waive::new(keys)));

@@ -53,7 +53,7 @@ impl Derived {
             counts: counts_of(&rows),
             list: checks::list(state, rows, looking),
             advice: advice(state, now),
-            gates: evaluate(state),
+            gates: evaluate(state, now),
             fixable: fixable(state),
             eta: eta(state, now),
             refusals: GENERAL.iter().map(|(a, c)| (*a, allowed(state, c, now).err().map(|r| r.0))).collect(),

@@ -10,6 +10,7 @@ use super::time;
 use super::widgets::row::Row;
 use crate::core::command::plural;
 use crate::core::control;
+use crate::core::gate_rules::waived;
 use crate::core::run::Phase;
 use crate::core::sequence::Wish;
 use crate::core::state::State;
@@ -93,6 +94,14 @@ fn pieces(model: &Model, theme: &Theme) -> Vec<Piece> {
         },
         Piece { ways: vec![badge(state, theme), badge_short(state, theme)], way: 0, worth: 7, right: false },
     ];
+    if let Some(change) = &state.plan.terms.change {
+        out.push(Piece {
+            ways: vec![row(theme, change.clone(), Role::Muted), none()],
+            way: 0,
+            worth: 3,
+            right: false,
+        });
+    }
     let counts = counts(model, state, theme);
     if !counts.spans.is_empty() {
         out.push(Piece { ways: vec![counts, none()], way: 0, worth: 5, right: false });
@@ -213,7 +222,11 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
     if owed > 0 {
         part(format!("{owed} to take back"), Role::Attention);
     }
+    let gates = waived(state, model.now);
     if state.run.is_some() {
+        if gates > 0 && !state.phase.is_terminal() {
+            part(format!("{} waived", plural(gates, "gate")), Role::Attention);
+        }
         return row;
     }
     if let Some((run, _)) = state.sequence_before_run() {
@@ -239,8 +252,8 @@ fn counts(model: &Model, state: &State, theme: &Theme) -> Row {
             if c.warn > 0 {
                 part(plural(c.warn, "warning"), Role::Attention);
             }
-            if c.waived > 0 {
-                part(format!("{} waived", c.waived), Role::Attention);
+            if c.waived + gates > 0 {
+                part(format!("{} waived", c.waived + gates), Role::Attention);
             }
         }
         Phase::Draft if waiting == 0 => part("not checked yet".into(), Role::Muted),

@@ -224,7 +224,9 @@ impl Model {
         let rests = matches!(state.phase, Phase::Blocked | Phase::Ready);
         let stale = if rests { self.derived().and_then(|d| d.stale_at) } else { None };
         let waivers = state.waivers.iter().map(|w| w.expires);
-        waivers.chain(stale).filter(|at| *at > self.now).min()
+        let window = state.plan.terms.window.as_ref();
+        let window = window.into_iter().flat_map(|w| [w.open_until(self.now), w.opens_next(self.now)]).flatten();
+        waivers.chain(stale).chain(window).filter(|at| *at > self.now).min()
     }
 
     /// `, 12s ago` where ages move, nothing where they rest: a number that stands still would lie.

@@ -7,6 +7,7 @@ use crate::core::baseline::unexplained;
 use crate::core::command::{Command, REASON_LEAST, abandonable, allowed, keys_of, lost, moment, recoverable};
 use crate::core::control::{self, Role};
 use crate::core::event::VerdictKey;
+use crate::core::gate_rules::waivable;
 use crate::core::name::NodeName;
 use crate::core::plan::StepKind;
 use crate::core::run::Phase;
@@ -61,6 +62,7 @@ impl Model {
             },
             Attest => self.all_refused(|key| Command::Attest { key, note: String::new() }),
             Fix => self.all_refused(|key| Command::Fix { key }),
+            Waive if !self.gates_to_waive().is_empty() => self.cannot_change(),
             Waive => self.all_refused(|key| Command::Waive {
                 key,
                 // Whether a reason is long enough is the dialog's business.
@@ -146,9 +148,7 @@ impl Model {
 
     /// Why control cannot be taken. How long its holder has been silent only the engine knows.
     fn cannot_take(&self) -> Option<String> {
-        self.cannot_change().or_else(|| {
-            (self.role() == Role::Controller).then(|| "you have it".to_owned())
-        })
+        self.cannot_change().or_else(|| (self.role() == Role::Controller).then(|| "you have it".to_owned()))
     }
 
     /// Why a command would be refused.
@@ -199,6 +199,14 @@ impl Model {
             return Some("no check is selected".into());
         }
         reasons.into_iter().collect::<Option<Vec<_>>>().and_then(|r| r.into_iter().next())
+    }
+
+    /// Gates in the way that a person may waive, where no check is looked at.
+    pub(super) fn gates_to_waive(&self) -> Vec<VerdictKey> {
+        let Some(state) = &self.state else { return Vec::new() };
+        let of_checks = self.overlays.iter().any(|o| matches!(o, Overlay::Check(_)))
+            || (self.focus == Pane::Checks && matches!(state.phase, Phase::Checking | Phase::Blocked));
+        if of_checks { Vec::new() } else { waivable(state, self.now) }
     }
 
     /// The verdicts that a command would be taken for, of those selected.
@@ -276,6 +284,7 @@ impl Model {
                 out.extend(over_it.into_iter().flat_map(|a| [a, Stop]));
                 out.extend((focus == Pane::Nodes && phase.is_preparing()).then_some(RetryNode));
                 out.extend((focus == Pane::Nodes && self.offers(AcceptChanges)).then_some(AcceptChanges));
+                out.extend((!self.gates_to_waive().is_empty()).then_some(Waive));
                 out.extend(here.filter(|a| (focus == Pane::Checks || !of_checks(a)) && self.offers(*a)));
             }
         }

@@ -68,6 +68,7 @@ impl Bench {
             consoles: Default::default(),
             target: target.map(str::to_owned),
             settings: serde_json::from_value(settings.clone()).expect("settings"),
+            terms: Default::default(),
         };
         let plan = Arc::new(runbook.plan(&place).expect("a plan"));
         let host = |n: &NodeName| -> Arc<dyn Host> { Arc::new(SimHost::new(&site, n.as_str()).expect("there")) };

@@ -355,6 +355,6 @@ fn every_prefix_of_a_run_folds() {
         // Whatever was folded, it can be looked at.
         nodelift::core::advice::advice(&state, w.now);
         nodelift::core::summary::eta(&state, w.now);
-        nodelift::core::gates::evaluate(&state);
+        nodelift::core::gates::evaluate(&state, w.now);
     }
 }

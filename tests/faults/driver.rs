@@ -118,7 +118,7 @@ async fn a_foreign_run_is_only_observed() {
     );
     assert!(p.state().own_run().is_none() && p.state().foreign_run().is_some());
     // Its progress is shown, and nothing of it is taken for ours.
-    let gate = evaluate(p.state()).into_iter().find(|g| g.id == "foreign").expect("a gate");
+    let gate = evaluate(p.state(), p.now()).into_iter().find(|g| g.id == "foreign").expect("a gate");
     assert!(!gate.open && gate.why.contains("ADMIN02"), "{gate:?}");
     assert!(
         p.state().run.as_ref().unwrap().units.values().all(|u| u.state == UnitState::Pending),

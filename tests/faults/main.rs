@@ -10,6 +10,7 @@ mod driver;
 mod returning;
 mod start;
 mod storage;
+mod terms;
 
 use nodelift::core::command::{Command, allowed};
 use nodelift::core::event::VerdictKey;

@@ -40,7 +40,7 @@ async fn a_driver_that_goes_on_while_a_gate_is_closed_is_marked_and_that_is_kept
             "started": now.to_string(), "ends": ends, "total": 1_u64 << 40, "background": true}]);
     });
     p.until("the mark", |s| s.run.as_ref().is_some_and(|r| !r.violations.is_empty())).await;
-    let mark = evaluate(p.state()).into_iter().find(|g| g.id == REGARDLESS).expect("a mark");
+    let mark = evaluate(p.state(), p.now()).into_iter().find(|g| g.id == REGARDLESS).expect("a mark");
     assert!(mark.why.starts_with("HCI-N2 was begun while a gate was closed: storage ("), "{}", mark.why);
     p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
     assert_eq!(p.state().run.as_ref().unwrap().violations.len(), 1, "it is told once, and kept");
@@ -62,7 +62,7 @@ async fn a_repair_that_lasts_half_a_day_is_shown_as_what_it_is_and_nothing_is_do
         assert!(said.text.starts_with("Storage is not in sync yet: normal after a restart, "), "{said:?}");
         assert!(said.text.ends_with(" left. Do not remove drives or restart machines."), "{said:?}");
     }
-    let gate = evaluate(p.state()).into_iter().find(|g| g.id == "storage").expect("a gate");
+    let gate = evaluate(p.state(), p.now()).into_iter().find(|g| g.id == "storage").expect("a gate");
     assert!(!gate.open && gate.why.contains("do not remove drives or restart machines"), "{gate:?}");
     p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
     assert_eq!(p.sent.len(), sent, "nothing was sent because of it");

@@ -45,6 +45,15 @@ fn what_an_upgrade_changed() {
     }
 }
 
+/// A window that is closed: what `s` says, and the question whether somebody takes it upon themselves.
+#[test]
+fn outside_the_window() {
+    check("over-window", make("outside-window").press("s"), Look::Default, NORMAL);
+    for size in [NORMAL, WIDE] {
+        check("over-waive-window", make("outside-window").press("w"), Look::Default, size);
+    }
+}
+
 /// The checks before a run, in every size, as a list and as a matrix.
 #[test]
 fn the_checks_in_every_size() {

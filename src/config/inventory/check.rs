@@ -22,7 +22,7 @@ pub(super) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn say<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, help: &str) {
+    pub(super) fn say<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, help: &str) {
         self.wrong.push(Diagnostic::new(self.source, at.span(), message).help(help));
     }
 
@@ -228,6 +228,9 @@ impl Checker<'_> {
             consoles,
             task,
             settings: file.settings,
+            change: file.change.as_ref().map(|c| self.change(c)),
+            change_required: file.change_required,
+            window: file.window.as_ref().and_then(|w| self.window(w)),
             keepalive,
             dead_after,
             connect_timeout,

@@ -5,6 +5,7 @@ mod check;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 pub use check::parse_jump;
+pub use window::{Span, Window, change_number};
 
 use self::check::Checker;
 use self::tables::File;
@@ -40,6 +42,11 @@ pub struct Inventory {
     pub task: Option<TaskAccount>,
     /// Settings of the runbook that differ here.
     pub settings: BTreeMap<String, Json>,
+    /// Number of the change that this is done under; and whether nothing starts without one.
+    pub change: Option<String>,
+    pub change_required: bool,
+    /// When nodes may be taken out of service; at any time where absent.
+    pub window: Option<Window>,
     /// Seconds without traffic after which a connection is asked for life, and without life is dead.
     pub keepalive: u64,
     pub dead_after: u64,

@@ -17,6 +17,10 @@ pub(super) struct File {
     pub since: Option<Spanned<String>>,
     pub runbook: Option<String>,
     pub target: Option<String>,
+    pub change: Option<Spanned<String>>,
+    #[serde(default)]
+    pub change_required: bool,
+    pub window: Option<WindowTable>,
     pub cluster: ClusterTable,
     pub coordinator: Option<CoordinatorTable>,
     pub credentials: Option<CredentialsTable>,
@@ -92,3 +96,11 @@ pub(super) struct SshTable {
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct OneOrMany(pub Vec<String>);
+
+/// `[window]`: when nodes may be taken out of service.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WindowTable {
+    pub open: Spanned<Vec<Spanned<String>>>,
+    pub zone: Option<Spanned<String>>,
+}

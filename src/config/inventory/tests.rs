@@ -49,6 +49,25 @@ fn every_mistake_points() {
             "A may be somewhere else by ssh_config",
         ),
         ("[cluster]\nname = 'X'\n[[node]]\nname = 'a'\n", "site.toml:4:8", "nobody to log in to A as"),
+        (&format!("change = 'a,b'\n{SMALL}"), "site.toml:1:10", "a change number has 1 to 40"),
+        (&format!("{SMALL}[window]\nopen = []\n"), "site.toml:8:8", "the window is never open"),
+        (&format!("{SMALL}[window]\nopen = ['Sat 22:00/Sun 6:00']\n"), "site.toml:8:9", "is no window"),
+        (&format!("{SMALL}[window]\nopen = ['22:00/22:00']\n"), "site.toml:8:9", "it closes when it opens"),
+        (
+            &format!("{SMALL}[window]\nopen = ['22:00/Sun 06:00']\n"),
+            "site.toml:8:9",
+            "both ends need a day, or none",
+        ),
+        (
+            &format!("{SMALL}[window]\nopen = ['2026-06-07 22:00/2026-06-07 06:00']\n"),
+            "site.toml:8:9",
+            "it closes before it opens",
+        ),
+        (
+            &format!("{SMALL}[window]\nzone = '../etc/passwd'\nopen = ['22:00/04:00']\n"),
+            "site.toml:8:8",
+            "there is no time zone `../etc/passwd`",
+        ),
         ("[cluster\n", "site.toml:1:9", "unclosed table"),
     ] {
         let e = parse(text).expect_err(text);
@@ -142,4 +161,26 @@ fn a_task_account_may_be_managed() {
     };
     assert_eq!(with("CORP\\upgrade$").password, None);
     assert_eq!(with("CORP\\upgrade").password, Some(PasswordFrom::Prompt));
+}
+
+#[test]
+fn windows_mean_what_they_say() {
+    let window = |zone: &str, open: &str| {
+        parse(&format!("{SMALL}[window]\nzone = '{zone}'\nopen = ['{open}']\n")).unwrap().window.unwrap()
+    };
+    let weekly = |from: u32, to: u32| vec![Span::Weekly { from, to }];
+    for (open, spans) in [
+        ("Sat 22:00/Sun 06:00", weekly(8520, 9000)),
+        ("sunday 20:00/Mon 04:00", weekly(9840, 240)),
+        ("Fri 24:00/Sun 24:00", weekly(7200, 0)),
+    ] {
+        assert_eq!(window("UTC", open).spans, spans, "{open}");
+    }
+    assert_eq!(window("UTC", "22:00/04:00").spans.len(), 7);
+    assert_eq!(window("UTC", "22:00/04:00").spans[6], Span::Weekly { from: 9960, to: 240 });
+    assert_eq!(window("UTC", "00:00/24:00").spans[0], Span::Weekly { from: 0, to: 1440 });
+    let (from, to) = ("2026-06-06T22:00".parse().unwrap(), "2026-06-08T00:00".parse().unwrap());
+    assert_eq!(window("UTC", "2026-06-06 22:00/2026-06-07 24:00").spans, [Span::Once { from, to }]);
+    assert_eq!(window("+05:30", "22:00/04:00").zone, "<+05:30>-05:30");
+    assert_eq!(window("CET-1CEST,M3.5.0,M10.5.0/3", "22:00/04:00").zone, "CET-1CEST,M3.5.0,M10.5.0/3");
 }

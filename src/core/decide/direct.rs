@@ -8,9 +8,8 @@ use serde_json::Value as Json;
 
 use super::sequence::{Found, Turned};
 use super::{Decider, Turn};
-use crate::core::baseline::gate;
 use crate::core::command::{Refusal, plural};
-use crate::core::event::{ENGINE, Event, ProofItem};
+use crate::core::event::{ENGINE, Event};
 use crate::core::name::NodeName;
 use crate::core::plan::{Probe, Stage, Step};
 use crate::core::revision::revised;
@@ -121,13 +120,6 @@ impl Decider {
     pub(super) fn reason_of_failure(&self, at: &Turned) -> PauseReason {
         let spent = at.run.step.is_some() && !matches!(at.action.stage, Some(Stage::Waiting | Stage::Draining));
         if spent { PauseReason::Budget } else { PauseReason::NeedsDecision }
-    }
-
-    /// What nobody expected on a node that is done keeps the gate of the next one closed.
-    pub(super) fn of_the_nodes_before(&self, at: &Turned) -> Option<ProofItem> {
-        let gate = gate(&self.state).filter(|_| at.run.step.is_some() && at.run.action == 0)?;
-        let why = (!gate.open).then(|| gate.why.clone());
-        Some(ProofItem { title: gate.title.to_owned(), holds: gate.open, why })
     }
 
     /// A restart whose probe says that there is nothing to restart for; true while that is still being looked at.

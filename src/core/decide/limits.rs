@@ -31,6 +31,7 @@ impl Decider {
             let why = format!("{why}: {name} is asked to stop, it finishes the node in work first");
             return self.phase(turn, ENGINE, Phase::Stopping, &why, now);
         }
+        self.mind_window(turn, now);
         // Where the driver ends by itself, its report says more.
         let goes_on = self.state.own_run().is_some_and(|r| !r.cancel_pending);
         if self.state.phase == Phase::Running

@@ -8,6 +8,7 @@ mod commands;
 mod detached;
 mod direct;
 mod fixes;
+mod gates;
 mod handover;
 mod items;
 mod keeping;

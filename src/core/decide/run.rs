@@ -433,7 +433,9 @@ impl Decider {
             .count();
         let changed: usize = run.configurations.values().map(|c| c.accepted.len()).sum();
         let unexplained = unexplained(&self.state).len();
-        let waived = before_keys(&self.state).iter().filter(|k| self.state.waiver(k, now).is_some()).count();
+        let gates = self.state.waivers.iter().filter(|w| w.key.gate().is_some()).count();
+        let waived =
+            gates + before_keys(&self.state).iter().filter(|k| self.state.waiver(k, now).is_some()).count();
         let version = &self.state.plan.target.version;
         let mut message = match self.state.plan.rehearses() {
             true => format!(

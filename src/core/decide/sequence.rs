@@ -109,7 +109,7 @@ impl Decider {
                 return self.failed(turn, at, why, now);
             }
             let mut items = self.judge.conditions(&self.state, conditions, &at.node, &seen);
-            items.extend(self.of_the_nodes_before(at));
+            items.extend(self.beside_the_facts(at, now));
             if is_news(&at.known, &items, now) {
                 self.read_what_is_missing(turn, at, conditions, &items, now);
                 let (node, action) = (at.node.clone(), at.action.id.clone());
@@ -119,6 +119,9 @@ impl Decider {
             if twice {
                 return self.action_ended(turn, at, "every condition held twice".into(), now);
             }
+        }
+        if self.waits_for_window(at, now) {
+            return;
         }
         let closed = at.known.gate.iter().find(|i| !i.holds);
         let why = closed.map_or_else(

@@ -73,6 +73,13 @@ pub fn of(r: &RunReport) -> Document {
         };
         add("Closed gates that were passed", vec![Block::List(r.gates_passed.iter().map(row).collect())]);
     }
+    if !r.waivers.is_empty() {
+        let row = |w: &super::gates::Waived| {
+            let node = w.node.as_ref().map_or_else(String::new, |n| format!("{n}: "));
+            format!("{node}{}: waived by {} until {}: {}", w.what, w.by, time(w.expires), w.reason)
+        };
+        add("Waivers", vec![Block::List(r.waivers.iter().map(row).collect())]);
+    }
     if !r.people.is_empty() {
         add("What people said", vec![people(r)]);
     }
@@ -108,6 +115,8 @@ fn about(r: &RunReport) -> Vec<(&'static str, String)> {
         ("Cluster", Some(r.cluster.clone())),
         ("Runbook", Some(format!("{} ({})", r.runbook_title, r.runbook))),
         ("Document", Some(r.source.clone())),
+        ("Change", r.change.clone()),
+        ("Window", r.window.clone()),
         ("Target", Some(format!("{}, build {}", r.target, r.target_build))),
         ("Driver", Some(mode)),
         (

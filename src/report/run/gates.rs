@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::core::event::{Event, Stamped};
+use crate::core::gate_rules::title;
 use crate::core::gates::evaluate;
 use crate::core::name::NodeName;
 use crate::core::state::State;
@@ -27,7 +28,7 @@ pub fn passed(before: &State, stamped: &Stamped) -> Vec<Passed> {
     if !begins || before.unit(node).is_some_and(|u| u.boots > 0) {
         return Vec::new();
     }
-    let closed = evaluate(&in_its_place(before, node)).into_iter().filter(|g| !g.open && g.known);
+    let closed = evaluate(&in_its_place(before, node), stamped.at).into_iter().filter(|g| !g.open && g.known);
     closed
         .map(|g| Passed { at: stamped.at, node: node.to_string(), gate: g.id, title: g.title, why: g.why })
         .collect()
@@ -46,4 +47,27 @@ fn in_its_place(state: &State, node: &NodeName) -> State {
         storage.value.open = true;
     }
     state
+}
+
+/// A waiver that was given.
+#[derive(Clone, Debug, Serialize)]
+pub struct Waived {
+    /// The check or the gate, in words.
+    pub what: String,
+    pub node: Option<String>,
+    pub by: String,
+    pub reason: String,
+    pub expires: Timestamp,
+}
+
+/// Every waiver of the run.
+pub fn waived(state: &State) -> Vec<Waived> {
+    let one = |w: &crate::core::event::Waiver| Waived {
+        what: title(state, &w.key).to_owned(),
+        node: w.key.node.as_ref().map(ToString::to_string),
+        by: w.by.clone(),
+        reason: w.reason.clone(),
+        expires: w.expires,
+    };
+    state.waivers.iter().map(one).collect()
 }

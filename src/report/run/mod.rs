@@ -20,7 +20,7 @@ use serde::Serialize;
 pub use document::{Block, Document};
 
 use commands::Sent;
-use gates::Passed;
+use gates::{Passed, Waived};
 use left::Left;
 use nodes::Node;
 use people::Said;
@@ -32,6 +32,7 @@ use crate::core::log::Level;
 use crate::core::plan::{Mode, Plan};
 use crate::core::run::RunVerdict;
 use crate::core::state::State;
+use crate::core::window::Window;
 
 /// Rises when a field changes its meaning or goes away; fields are added without it.
 const FORMAT: u32 = 1;
@@ -41,6 +42,11 @@ const FORMAT: u32 = 1;
 pub struct RunReport {
     pub format: u32,
     pub cluster: String,
+    /// Number of the change that it was made under, and the maintenance window, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
     /// Id of the runbook, its title, and the document it follows.
     pub runbook: String,
     pub runbook_title: String,
@@ -77,6 +83,8 @@ pub struct RunReport {
     pub nodes: Vec<Node>,
     /// What is left for people to do.
     pub left: Vec<Left>,
+    /// What was taken upon somebody: checks and gates.
+    pub waivers: Vec<Waived>,
     /// Gates that were closed when a node was taken out of service.
     pub gates_passed: Vec<Passed>,
     /// What people asked for, confirmed, waived or accepted.
@@ -126,6 +134,8 @@ impl RunReport {
         Some(RunReport {
             format: FORMAT,
             cluster: plan.cluster.clone(),
+            change: plan.terms.change.clone(),
+            window: plan.terms.window.as_ref().map(Window::text),
             runbook: plan.runbook.id.clone(),
             runbook_title: plan.runbook.title.clone(),
             source: plan.runbook.source.clone(),
@@ -151,6 +161,7 @@ impl RunReport {
             errors,
             nodes: nodes::all(&state),
             left: left::all(&state),
+            waivers: gates::waived(&state),
             gates_passed: passed,
             people,
             commands,

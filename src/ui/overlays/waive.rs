@@ -9,6 +9,7 @@ use tui_input::Input;
 use super::{Decision, Reply, form};
 use crate::core::command::{Command, REASON_LEAST};
 use crate::core::event::VerdictKey;
+use crate::core::gate_rules::title as title_of;
 use crate::input::{Action, Key, Scope};
 use crate::theme::{Role, Theme};
 use crate::ui::checks::saw;
@@ -142,7 +143,12 @@ impl Waive {
         let mut doc = Doc::new(theme, room);
         let state = model.state.as_ref();
         let check = self.keys.first().and_then(|k| state?.plan.check(&k.check));
-        for key in &self.keys {
+        for key in self.keys.iter().filter(|k| k.gate().is_some()) {
+            let gates = model.derived().map(|d| d.gates.as_slice()).unwrap_or_default();
+            let why = gates.iter().find(|g| Some(g.id) == key.gate()).map_or("", |g| &g.why);
+            doc.field("Gate", why, Role::Strong);
+        }
+        for key in self.keys.iter().filter(|k| k.gate().is_none()) {
             let saw = state.and_then(|s| s.verdict_of(key)).map_or_else(String::new, |v| saw(&v.value));
             doc.field(key.node.as_ref().map_or("Cluster", |n| n.as_str()), &saw, Role::Strong);
         }
@@ -150,11 +156,14 @@ impl Waive {
             doc.field("Expected", &c.expect, Role::Text);
         }
         doc.blank();
-        doc.text(
-            "The run starts although this blocker is not good. Your name, the reason and the end of the waiver stand in the \
-             journal and in every report.",
-            Role::Text,
+        let what = match self.keys.iter().any(|k| k.gate().is_some()) {
+            true => "Nodes are begun although this gate is closed.",
+            false => "The run starts although this blocker is not good.",
+        };
+        let text = format!(
+            "{what} Your name, the reason and the end of the waiver stand in the journal and in every report."
         );
+        doc.text(&text, Role::Text);
         doc.blank();
         let fields = room.saturating_sub(12);
         doc.spans("Reason", field::spans(theme, &self.reason, fields, self.focus == Focus::Reason));
@@ -164,7 +173,8 @@ impl Waive {
         }
         doc.spans("Hours", hours);
         doc.blank();
-        let title = format!("Waive: {}", check.map_or("", |c| &c.title));
+        let about = self.keys.first().zip(state).map_or("", |(k, state)| title_of(state, k));
+        let title = format!("Waive: {about}");
         let buttons = form::Buttons {
             cancel_focused: self.focus == Focus::Cancel,
             go: "Waive",

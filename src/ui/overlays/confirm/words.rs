@@ -9,6 +9,7 @@ use crate::core::name::NodeName;
 use crate::core::plan::{Mode, Stage, StepKind};
 use crate::core::state::{CommitState, State};
 use crate::core::summary::{duration, node_in_work, to_safe_point, to_upgrade, usual};
+use crate::core::terms::window;
 use crate::theme::{Role, Theme};
 use crate::ui::model::Model;
 use crate::ui::time;
@@ -124,6 +125,13 @@ fn start(model: &Model, state: &State, doc: &mut Doc) {
     doc.field("Takes", &format!("about {}{ends}", duration(total as i64)), Role::Strong);
     let names = |nodes: &[&NodeName]| nodes.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
     doc.field("Order", &names(&left), Role::Text);
+    if let Some(change) = &plan.terms.change {
+        doc.field("Change", change, Role::Text);
+    }
+    if let (Some(w), Some(now)) = (&plan.terms.window, window(state, model.now)) {
+        let role = if now.open { Role::Text } else { Role::Attention };
+        doc.field("Window", &format!("{}: {}", w.text(), now.why), role);
+    }
     if !there.is_empty() {
         doc.field("There", &format!("{}: at {} already", names(&there), plan.target.version), Role::Text);
     }
