@@ -105,6 +105,13 @@ impl Seats {
         self.offered = false;
     }
 
+    /// Who has control after a viewer that had it and has gone: the same person on another screen, the last that came.
+    pub fn heir(&self, gone: &Seat) -> Option<ViewerId> {
+        let theirs = |(_, s): &(&ViewerId, &Seat)| s.who == gone.who && s.role == Role::Operator;
+        let free = gone.role == Role::Controller && self.controller().is_none();
+        self.seats.iter().rev().find(theirs).map(|(id, _)| *id).filter(|_| free)
+    }
+
     /// A viewer left.
     pub fn leave(&mut self, id: ViewerId) {
         self.seats.remove(&id);
@@ -216,6 +223,8 @@ mod tests {
         assert_eq!(seats.may_take(2, at(0), at(1)), Ok(Handover::Accepted));
         seats.leave(1);
         assert!(!seats.offered);
+        assert_eq!(seats.heir(&seat("anna", Role::Controller)), Some(3));
+        assert_eq!(seats.heir(&seat("cleo", Role::Controller)), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::output::Output;
 use super::vault::Vault;
 use super::viewers::{FromViewer, Viewers};
 use crate::core::command::{Command, Refusal};
-use crate::core::control::{self, Control, Role, Seat, ViewerId};
+use crate::core::control::{self, Control, Handover, Role, Seat, ViewerId};
 use crate::core::decide::{Decider, Effect, Observation, Turn};
 use crate::core::event::{Durability, EngineInfo, Event, Sealed, Stamped};
 use crate::core::keeping::Keeping;
@@ -393,8 +393,12 @@ impl Engine {
         if own {
             return true;
         }
-        if self.told.seats.seats.contains_key(&id) {
+        if let Some(seat) = self.told.seats.seats.get(&id).cloned() {
             self.record(Event::ViewerGone { viewer: id });
+            // Somebody's other screen has what this one had.
+            if let Some(to) = self.told.seats.heir(&seat) {
+                self.record(Event::ControlMoved { to, how: Handover::Free });
+            }
         }
         false
     }
