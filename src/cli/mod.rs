@@ -7,6 +7,7 @@ mod ask;
 mod attach;
 mod begin;
 mod check;
+mod commit;
 mod completions;
 mod config;
 mod demo;
@@ -109,6 +110,8 @@ enum Command {
     /// Drive a run; started by the others
     #[command(hide = true)]
     Engine,
+    /// Do a step of an ended run that was left for later: proved afresh, confirmed, written into that run
+    Commit(commit::Commit),
     /// Check readiness without the screen; changes nothing
     Check(check::Check),
     /// Walk the whole way to every machine, step by step: what works, and what to do
@@ -195,6 +198,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Some(Command::Handover(c)) => c.run(ask::What::Handover, &settings),
         Some(Command::Recover(c)) => c.run(&settings),
         Some(Command::Engine) => engine::run(&settings),
+        Some(Command::Commit(c)) => c.run(&settings),
         Some(Command::Check(c)) => c.run(&settings),
         Some(Command::Doctor(c)) => c.run(&settings),
         Some(Command::Prepare(c)) => c.run(&settings),

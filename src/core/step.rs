@@ -48,6 +48,9 @@ pub enum StepKind {
     Delegate,
     /// Move the nodes ourselves, one after the other, by a sequence.
     Sequence,
+    /// Have the driver do something else to the nodes that are there already, unless the probe says that there is nothing to do; over
+    /// when its report says so.
+    Drive,
     /// Judge every `after` check.
     Verify,
     /// Something that a person does outside, and confirms.
@@ -60,6 +63,11 @@ impl StepKind {
     /// Moves the nodes, by whomever.
     pub fn moves_nodes(self) -> bool {
         matches!(self, StepKind::Delegate | StepKind::Sequence)
+    }
+
+    /// A run of the driver is made by it.
+    pub fn drives(self) -> bool {
+        matches!(self, StepKind::Delegate | StepKind::Drive)
     }
 
     /// It waits for a person.
@@ -112,6 +120,9 @@ pub struct Step {
     /// What a person confirms, as a question.
     #[serde(default)]
     pub ask: Option<String>,
+    /// Of a step that is a script: where it fails it may be left for later.
+    #[serde(default)]
+    pub later: bool,
     /// What it finds on the machines, and does one by one.
     #[serde(default)]
     pub items: Option<Items>,
@@ -162,6 +173,17 @@ pub struct StepState {
     pub on: BTreeMap<NodeName, Part>,
     /// What it found, once that was noted.
     pub items: Option<Vec<Item>>,
+}
+
+impl StepState {
+    /// What was not done is tried anew.
+    pub fn again(&mut self) {
+        (self.ended, self.op) = (None, None);
+        for part in self.on.values_mut().filter(|p| p.done.is_none()) {
+            *part = Part { attempt: part.attempt, ..Part::default() };
+        }
+        self.items.iter_mut().flatten().for_each(Item::again);
+    }
 }
 
 /// How a step ended.
