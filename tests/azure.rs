@@ -14,9 +14,9 @@ use nodelift::core::log::{Level, LogLine, Which};
 use nodelift::core::name::{NodeName, OpId};
 use nodelift::core::run::Phase;
 use nodelift::core::state::State;
-use nodelift::engine::{self, Clock, Setup, Vault};
+use nodelift::engine::{self, Clock, Peer, Setup, Vault};
 use nodelift::journal::Journal;
-use nodelift::link::{self, FromEngine, Reader, ToEngine, Writer};
+use nodelift::link::{self, FromEngine, PROTOCOL, Reader, ToEngine, Writer};
 use nodelift::logs::Logs;
 use nodelift::remote::sim::World;
 use nodelift::runbook::{Library, Site};
@@ -71,18 +71,19 @@ impl Bench {
             run_id: "azure".into(),
             instance: "a".into(),
             epoch: 1,
-            actor: "j.doe".into(),
             read_only: false,
             check_first: true,
             folder: None,
         };
         let (ours, theirs) = link::pair();
         let (to, viewers) = tokio::sync::mpsc::channel(8);
-        engine::attach(1, theirs, to);
+        engine::attach(1, theirs, Peer::own("j.doe"), to);
         tokio::spawn(engine::run(setup, viewers));
         let (read, write) = tokio::io::split(ours);
         let state = State::new(plan);
-        Self { from: Reader::new(read), to: Writer::new(write), state, events: Vec::new(), lines: Vec::new() }
+        let mut to = Writer::new(write);
+        to.send(&ToEngine::Hello { protocol: PROTOCOL, looks_only: false }).await.unwrap();
+        Self { from: Reader::new(read), to, state, events: Vec::new(), lines: Vec::new() }
     }
 
     async fn send(&mut self, command: Command) {
@@ -92,6 +93,7 @@ impl Bench {
     async fn until(&mut self, mut holds: impl FnMut(&State) -> bool) {
         while !holds(&self.state) {
             match self.from.next::<FromEngine>().await.unwrap() {
+                FromEngine::Hello(h) => self.state = *h.state,
                 FromEngine::Event(e) => {
                     self.state.apply(&e);
                     self.events.push(*e);

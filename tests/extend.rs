@@ -15,10 +15,10 @@ use nodelift::core::event::{EngineInfo, Outcome, VerdictKey};
 use nodelift::core::run::Phase;
 use nodelift::core::state::State;
 use nodelift::core::watch::Clocking;
-use nodelift::engine::{self, Clock, Setup, Vault};
+use nodelift::engine::{self, Clock, Peer, Setup, Vault};
 use nodelift::input::Keymap;
 use nodelift::journal::Journal;
-use nodelift::link::{self, FromEngine, Reader, ToEngine, Writer};
+use nodelift::link::{self, FromEngine, PROTOCOL, Reader, ToEngine, Writer};
 use nodelift::logs::Logs;
 use nodelift::remote::sim::World;
 use nodelift::runbook::Library;
@@ -166,17 +166,17 @@ async fn a_check_is_added_from_toml_and_powershell_alone() {
         run_id: "extend".into(),
         instance: "a".into(),
         epoch: 1,
-        actor: "j.doe".into(),
         read_only: false,
         check_first: true,
         folder: None,
     };
     let (ours, theirs) = link::pair();
     let (to, viewers) = tokio::sync::mpsc::channel(8);
-    engine::attach(1, theirs, to);
+    engine::attach(1, theirs, Peer::own("j.doe"), to);
     tokio::spawn(engine::run(setup, viewers));
     let (read, write) = tokio::io::split(ours);
     let (mut from, mut to) = (Reader::new(read), Writer::new(write));
+    to.send(&ToEngine::Hello { protocol: PROTOCOL, looks_only: false }).await.unwrap();
 
     // The screen and a state beside it, fed from the same messages.
     let mut screen = Model::new(Keymap::default());
@@ -187,12 +187,12 @@ async fn a_check_is_added_from_toml_and_powershell_alone() {
     loop {
         match from.next::<FromEngine>().await.unwrap() {
             FromEngine::Hello(h) => {
-                state = Some(State::new(Arc::new((*h.plan).clone())));
+                state = Some((*h.state).clone());
                 screen.update(Msg::Hello(Box::new(ui::Hello {
-                    plan: h.plan,
+                    state: h.state,
+                    viewer: h.viewer,
                     run_id: h.run_id,
                     clocking: Clocking { now: Timestamp::UNIX_EPOCH, scale: 0.0 },
-                    read_only: false,
                     replay: None,
                     imitated: true,
                     own_engine: false,

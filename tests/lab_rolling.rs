@@ -30,8 +30,10 @@ fn fix_all_restarts_four_nodes_one_by_one_and_outlives_the_program() {
     t.wait_for(minutes(60.0), "the second node", |t| t.text().contains("RESTARTING   1 of 4"));
     // Killed while a node is out of service, if it is: whatever it was doing is found again.
     t.wait_for(minutes(60.0), "its restart", |t| t.text().contains("HCI-N2  Restart"));
-    t.signal(rustix::process::Signal::KILL);
-    t.ends();
+    trial.kill_engine();
+    t.shows("The engine has left");
+    t.press("q");
+    assert_eq!(t.ends().exit_code(), 4, "{}", t.text());
 
     let mut t = trial.run(&[]);
     t.shows("PAUSED recovered");

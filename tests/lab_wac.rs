@@ -24,8 +24,10 @@ fn the_cluster_upgrades_itself_and_credssp_is_off_at_the_end() {
     for node in NODES {
         assert!(credssp(&trial, node), "{node}: on while the run is on");
     }
-    t.signal(rustix::process::Signal::KILL);
-    t.ends();
+    trial.kill_engine();
+    t.shows("The engine has left");
+    t.press("q");
+    assert_eq!(t.ends().exit_code(), 4, "{}", t.text());
 
     let mut t = trial.run(&[]);
     t.wait_for(minutes(10.0), "what became of it", |t| t.text().contains("PAUSED recovered"));

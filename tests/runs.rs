@@ -15,9 +15,9 @@ use nodelift::core::log::Which;
 use nodelift::core::plan::{Moment, StepKind};
 use nodelift::core::run::{PauseReason, Phase, UnitState};
 use nodelift::core::state::State;
-use nodelift::engine::{self, Clock, Recording, Setup, Vault, play};
-use nodelift::journal::{Ending, Journal, Writer as JournalWriter, read};
-use nodelift::link::{self, FromEngine, Reader, ToEngine, Writer};
+use nodelift::engine::{self, Clock, Peer, Recording, Setup, Vault, play};
+use nodelift::journal::{Disk, Ending, Journal, Writer as JournalWriter, read};
+use nodelift::link::{self, FromEngine, PROTOCOL, Reader, ToEngine, Writer};
 use nodelift::logs::Logs;
 use nodelift::remote::sim::World;
 use nodelift::runbook::Library;
@@ -36,16 +36,11 @@ struct Viewer {
 }
 
 impl Viewer {
-    fn new(stream: DuplexStream) -> Self {
+    async fn new(stream: DuplexStream) -> Self {
         let (read, write) = tokio::io::split(stream);
-        Self {
-            from: Reader::new(read),
-            to: Writer::new(write),
-            state: None,
-            events: Vec::new(),
-            lines: 0,
-            asked: 0,
-        }
+        let mut to = Writer::new(write);
+        to.send(&ToEngine::Hello { protocol: PROTOCOL, looks_only: false }).await.unwrap();
+        Self { from: Reader::new(read), to, state: None, events: Vec::new(), lines: 0, asked: 0 }
     }
 
     fn state(&self) -> &State {
@@ -86,7 +81,7 @@ impl Viewer {
                 panic!("{what}: {e}; {:?} {:?}", s.map(|s| &s.phase), s.map(|s| &s.phase_why))
             });
             match message {
-                FromEngine::Hello(h) => self.state = Some(State::new(Arc::new(*h.plan))),
+                FromEngine::Hello(h) => self.state = Some(*h.state),
                 FromEngine::Event(e) => {
                     self.state.as_mut().expect("hello comes first").apply(&e);
                     self.events.push(*e);
@@ -111,11 +106,11 @@ fn world(change: impl FnOnce(&mut Json)) -> World {
 }
 
 /// An engine over an imitated site; time is tokio's, paused.
-fn start(world: World) -> (tokio::task::JoinHandle<State>, Viewer) {
-    start_on(world, Journal::in_memory())
+async fn start(world: World) -> (tokio::task::JoinHandle<State>, Viewer) {
+    start_on(world, Journal::in_memory()).await
 }
 
-fn start_on(world: World, journal: Journal) -> (tokio::task::JoinHandle<State>, Viewer) {
+async fn start_on(world: World, journal: Journal) -> (tokio::task::JoinHandle<State>, Viewer) {
     let runbook = Library::new(None).load("azure-local-powershell").unwrap_or_else(|e| panic!("{e}"));
     let plan = imitated::plan(&runbook, &world).unwrap();
     let clock = Clock::new("2025-06-14T08:00:00Z".parse().unwrap(), 1.0);
@@ -138,15 +133,14 @@ fn start_on(world: World, journal: Journal) -> (tokio::task::JoinHandle<State>, 
         run_id: "0199-demo".into(),
         instance: "a".into(),
         epoch: 1,
-        actor: "j.doe".into(),
         read_only: false,
         check_first: true,
         folder: None,
     };
     let (ours, theirs) = link::pair();
     let (to, viewers) = tokio::sync::mpsc::channel(8);
-    engine::attach(1, theirs, to);
-    (tokio::spawn(engine::run(setup, viewers)), Viewer::new(ours))
+    engine::attach(1, theirs, Peer::own("j.doe"), to);
+    (tokio::spawn(engine::run(setup, viewers)), Viewer::new(ours).await)
 }
 
 /// Check, fix, start, and every irreversible step to the end.
@@ -173,7 +167,7 @@ async fn whole_run(v: &mut Viewer) {
 
 #[tokio::test(start_paused = true)]
 async fn the_demonstration_ends_proved() {
-    let (engine, mut v) = start(world(|_| {}));
+    let (engine, mut v) = start(world(|_| {})).await;
     whole_run(&mut v).await;
     let s = v.state();
     assert_eq!(s.phase, Phase::Succeeded, "{}", s.phase_why);
@@ -199,7 +193,7 @@ async fn the_demonstration_ends_proved() {
 
 #[tokio::test(start_paused = true)]
 async fn no_byte_leaves_before_its_intent_is_written() {
-    let (_engine, mut v) = start(world(|_| {}));
+    let (_engine, mut v) = start(world(|_| {})).await;
     whole_run(&mut v).await;
     // Whatever changed something has an intent with a smaller number than its result.
     for e in &v.events {
@@ -220,15 +214,16 @@ async fn no_byte_leaves_before_its_intent_is_written() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_is_written_read_and_replayed_to_the_same_state() {
-    let (_engine, mut v) = start(world(|_| {}));
-    whole_run(&mut v).await;
     let folder = tempfile::tempdir().unwrap();
     let writer = JournalWriter { epoch: 1, instance: "a".into() };
-    let journal = Journal::open(folder.path(), writer, 1, None).unwrap();
-    journal.append(v.events.clone());
-    drop(journal);
+    let journal = Journal::over(Box::new(Disk::new(folder.path())), writer).unwrap();
+    let (engine, mut v) = start_on(world(|_| {}), journal).await;
+    whole_run(&mut v).await;
+    v.to.send(&ToEngine::Quit).await.unwrap();
+    engine.await.unwrap();
     let written = read(folder.path()).unwrap();
-    assert_eq!((&written.ending, &written.events), (&Ending::Whole, &v.events));
+    assert_eq!(written.ending, Ending::Whole);
+    assert!(written.events.ends_with(&v.events), "what a viewer is told is what is written");
 
     let (ours, theirs) = link::pair();
     let recording = Recording {
@@ -238,9 +233,10 @@ async fn a_run_is_written_read_and_replayed_to_the_same_state() {
         run_id: "0199".into(),
         speed: 1000.0,
         paused: false,
+        end: false,
     };
     let playing = tokio::spawn(play(recording, theirs));
-    let mut again = Viewer::new(ours);
+    let mut again = Viewer::new(ours).await;
     again.until("the end of the replay", |s| s.phase.is_terminal()).await;
     assert_eq!(again.state(), v.state());
     drop(again);
@@ -251,7 +247,8 @@ async fn a_run_is_written_read_and_replayed_to_the_same_state() {
 async fn a_node_that_rolls_back_stops_the_line_and_says_why_first() {
     let (_engine, mut v) = start(world(|w| {
         w["faults"] = serde_json::json!([{ "on": "reboot", "machine": "HCI-N2", "do": { "old_build": true } }]);
-    }));
+    }))
+    .await;
     v.until("the first checks", |s| s.phase == Phase::Blocked).await;
     v.command(Command::FixAll).await;
     v.until("the fixes", |s| s.phase == Phase::Ready).await;
@@ -268,7 +265,7 @@ async fn a_node_that_rolls_back_stops_the_line_and_says_why_first() {
 
 /// A run on this disk, with a node that the driver is upgrading.
 async fn driven_on(disk: &Shaky) -> (tokio::task::JoinHandle<State>, Viewer) {
-    let (engine, mut v) = start_on(world(|_| {}), disk.journal());
+    let (engine, mut v) = start_on(world(|_| {}), disk.journal()).await;
     v.until("the first checks", |s| matches!(s.phase, Phase::Blocked | Phase::Ready)).await;
     v.command(Command::FixAll).await;
     v.until("the fixes", |s| s.phase == Phase::Ready).await;
@@ -338,7 +335,7 @@ async fn a_full_disk_pauses_the_run_on_paper_and_room_lets_it_go_on() {
 async fn little_space_is_said_and_too_little_begins_nothing() {
     let disk = Shaky::sound();
     disk.floor().free = Some(200 << 20);
-    let (_engine, mut v) = start_on(world(|_| {}), disk.journal());
+    let (_engine, mut v) = start_on(world(|_| {}), disk.journal()).await;
     v.until("a word about it", |s| matches!(s.keeping, Keeping::Low { .. })).await;
     v.until("the first checks", |s| s.phase == Phase::Blocked).await;
     disk.floor().free = Some(60 << 20);

@@ -114,7 +114,6 @@ impl Check {
                 run_id: "check".into(),
                 instance: "check".into(),
                 epoch: 0,
-                actor: session::actor(),
                 read_only: true,
                 check_first: true,
                 folder: None,
@@ -167,11 +166,11 @@ impl Check {
 async fn follow(stream: tokio::io::DuplexStream, progress: bool) -> Result<State> {
     let (read, write) = tokio::io::split(stream);
     let (mut from, mut to) = (Reader::new(read), Writer::new(write));
-    to.send(&ToEngine::Hello { protocol: PROTOCOL }).await?;
+    to.send(&ToEngine::Hello { protocol: PROTOCOL, looks_only: true }).await?;
     let mut state: Option<State> = None;
     loop {
         match from.next::<FromEngine>().await? {
-            FromEngine::Hello(hello) => state = Some(State::new((*hello.plan).into())),
+            FromEngine::Hello(hello) => state = Some(*hello.state),
             FromEngine::Event(event) => {
                 let Some(state) = &mut state else { continue };
                 state.apply(&event);

@@ -163,7 +163,6 @@ impl Commit {
                 run_id,
                 instance,
                 epoch,
-                actor: session::actor(),
                 read_only: false,
                 check_first: false,
                 folder: Some(folder.with_raw_limit(raw_limit)),
@@ -241,7 +240,7 @@ enum End {
 async fn follow(stream: DuplexStream, step: &Step, agreed: bool, reason: String) -> Result<End> {
     let (read, write) = tokio::io::split(stream);
     let (mut from, mut to) = (Reader::new(read), Link::new(write));
-    to.send(&ToEngine::Hello { protocol: PROTOCOL }).await?;
+    to.send(&ToEngine::Hello { protocol: PROTOCOL, looks_only: false }).await?;
     let (tell, mut heard) = tokio::sync::mpsc::channel(256);
     tokio::spawn(async move {
         while let Ok(message) = from.next::<FromEngine>().await {
@@ -264,7 +263,7 @@ async fn follow(stream: DuplexStream, step: &Step, agreed: bool, reason: String)
             () = tokio::time::sleep(Duration::from_millis(300)) => None,
         };
         match message {
-            Some(FromEngine::Hello(hello)) => state = Some(State::new((*hello.plan).into())),
+            Some(FromEngine::Hello(hello)) => state = Some(*hello.state),
             Some(FromEngine::Event(event)) => {
                 let Some(state) = &mut state else { continue };
                 if present {

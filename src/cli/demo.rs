@@ -53,7 +53,7 @@ impl Demo {
             return Ok(Exit::Usage);
         }
         let (engine, stream) = session::start(move || setup(&runbook, speed, Timestamp::now()))?;
-        screen::show(stream, settings, screen::Leaving::Ends, None)?;
+        screen::show(screen::Way::Own(stream), settings, None)?;
         engine.join()?;
         Ok(Exit::Succeeded)
     }
@@ -83,7 +83,6 @@ fn setup(runbook: &Runbook, speed: f64, start: Timestamp) -> Result<Setup> {
         run_id: "demo".into(),
         instance: "demo".into(),
         epoch: 1,
-        actor: session::actor(),
         read_only: false,
         check_first: true,
         folder: None,

@@ -1,10 +1,10 @@
 //! A run without a screen: what happens, a line each; it ends when the run does, or when a person is needed.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use color_eyre::eyre::{Result, bail};
-use tokio::io::DuplexStream;
+use color_eyre::eyre::{Result, WrapErr, bail};
 
 use crate::core::brief::brief;
 use crate::core::event::Event;
@@ -12,7 +12,7 @@ use crate::core::headless::{Agreed, Headless, Next};
 use crate::core::log::{Level, LogLine};
 use crate::core::narrate::narrate;
 use crate::core::state::State;
-use crate::link::{FromEngine, PROTOCOL, Reader, ToEngine, Writer};
+use crate::link::{FromEngine, PROTOCOL, Reader, ToEngine, Writer, socket};
 
 /// How often a run is looked at where nothing happens.
 const LOOK: Duration = Duration::from_secs(1);
@@ -69,20 +69,30 @@ pub enum End {
     Interrupted,
 }
 
-/// Takes a run along.
+/// Takes a run along, over the socket of its engine.
 ///
 /// # Errors
 /// The engine left.
-pub fn follow(stream: DuplexStream, options: &Options) -> Result<End> {
+pub fn follow(run: &Path, options: &Options) -> Result<End> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(watch(stream, options))
+    runtime.block_on(watch(run, Some(options.agreed())))
 }
 
-async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
+/// Prints what happens until the run ends or somebody interrupts it, and asks for nothing.
+///
+/// # Errors
+/// The engine left.
+pub fn look(run: &Path) -> Result<End> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(watch(run, None))
+}
+
+async fn watch(run: &Path, agreed: Option<Agreed>) -> Result<End> {
+    let stream = socket::connect(run).await.wrap_err_with(|| format!("no engine answers in {}", run.display()))?;
     let (read, write) = tokio::io::split(stream);
     let (mut from, mut to) = (Reader::new(read), Writer::new(write));
-    to.send(&ToEngine::Hello { protocol: PROTOCOL }).await?;
-    let mut headless = Headless::new(options.agreed());
+    to.send(&ToEngine::Hello { protocol: PROTOCOL, looks_only: agreed.is_none() }).await?;
+    let mut headless = agreed.map(Headless::new);
     let (mut state, mut present, mut awaited, mut id) = (None::<State>, false, None, 0);
     let (mut clock, mut end) = (None, None);
     // A message that is half read must not be lost to a tick: one task reads, whole messages come out.
@@ -100,7 +110,8 @@ async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
                 Some(message) => Some(message),
                 None => match end {
                     Some(end) => return Ok(end),
-                    None => bail!("the engine left"),
+                    None if state.as_ref().is_some_and(|s| !s.needs_engine()) => return Ok(End::Itself),
+                    None => bail!("the engine was lost: nodelift status says how the run stands"),
                 },
             },
             _ = tokio::signal::ctrl_c(), if end.is_none() => {
@@ -112,8 +123,9 @@ async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
         };
         match message {
             Some(FromEngine::Hello(hello)) => {
-                println!("{}: {}", hello.plan.cluster, hello.plan.runbook.title);
-                state = Some(State::new((*hello.plan).into()));
+                let plan = &hello.state.plan;
+                println!("{}: {}", plan.cluster, plan.runbook.title);
+                state = Some(*hello.state);
             }
             Some(FromEngine::Event(event)) => {
                 let Some(state) = &mut state else { continue };
@@ -152,7 +164,12 @@ async fn watch(stream: DuplexStream, options: &Options) -> Result<End> {
         let now = clock.map_or(jiff::Timestamp::now(), |(at, since): (jiff::Timestamp, std::time::Instant)| {
             at.checked_add(since.elapsed()).unwrap_or(at)
         });
-        match headless.next(seen, now) {
+        let next = match &mut headless {
+            Some(headless) => headless.next(seen, now),
+            None if seen.needs_engine() => Next::Wait,
+            None => Next::Leave,
+        };
+        match next {
             Next::Wait => {}
             Next::Ask(command) => {
                 id += 1;

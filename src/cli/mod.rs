@@ -3,6 +3,9 @@
 #[macro_use]
 mod out;
 
+mod ask;
+mod attach;
+mod begin;
 mod check;
 mod commit;
 mod completions;
@@ -12,6 +15,7 @@ mod diagnostics;
 mod doctor;
 mod documents;
 mod earlier;
+mod engine;
 mod exit;
 mod headless;
 mod home;
@@ -19,19 +23,23 @@ mod hosts;
 pub mod imitated;
 mod init;
 mod journal;
+mod launch;
 mod lint;
 mod moving;
 mod prepare;
 mod readiness;
 mod recorded;
+mod recover;
 mod replay;
 mod report;
 mod run;
 mod runbook;
+mod runs;
 mod screen;
 mod secrets;
 mod session;
 mod site;
+mod status;
 mod takeover;
 mod told;
 mod trust;
@@ -83,6 +91,27 @@ enum Command {
     Init(init::Init),
     /// Open the screen on your cluster: check, fix, upgrade, prove
     Run(run::Run),
+    /// Open the screen on a run that is under way
+    Attach(attach::Attach),
+    /// List the runs of this machine: how they stand, and which have an engine
+    Ls(status::Ls),
+    /// How a run stands, without a screen
+    Status(status::Status),
+    /// One line on the run under way, for a prompt or a status bar
+    Glance(status::Glance),
+    /// Finish the node in work, then pause
+    Pause(ask::Ask),
+    /// Go on with a paused run
+    Resume(ask::Ask),
+    /// Finish the node in work, then end the run
+    Stop(ask::Ask),
+    /// Print the brief for whoever takes over, and let go of control
+    Handover(ask::Ask),
+    /// Give a run an engine again that lost its own
+    Recover(recover::Recover),
+    /// Drive a run; started by the others
+    #[command(hide = true)]
+    Engine,
     /// Do a step of an ended run that was left for later: proved afresh, confirmed, written into that run
     Commit(commit::Commit),
     /// Check readiness without the screen; changes nothing
@@ -164,6 +193,16 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Some(Command::Demo(c)) => c.run(&settings),
         Some(Command::Init(c)) => c.run(&settings),
         Some(Command::Run(c)) => c.run(&settings),
+        Some(Command::Attach(c)) => c.run(&settings),
+        Some(Command::Ls(c)) => c.run(&settings),
+        Some(Command::Status(c)) => c.run(&settings),
+        Some(Command::Glance(c)) => c.run(&settings),
+        Some(Command::Pause(c)) => c.run(ask::What::Pause, &settings),
+        Some(Command::Resume(c)) => c.run(ask::What::Resume, &settings),
+        Some(Command::Stop(c)) => c.run(ask::What::Stop, &settings),
+        Some(Command::Handover(c)) => c.run(ask::What::Handover, &settings),
+        Some(Command::Recover(c)) => c.run(&settings),
+        Some(Command::Engine) => engine::run(&settings),
         Some(Command::Commit(c)) => c.run(&settings),
         Some(Command::Check(c)) => c.run(&settings),
         Some(Command::Doctor(c)) => c.run(&settings),

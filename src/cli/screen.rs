@@ -13,34 +13,71 @@ use crate::config::diagnose::{Source, suggest, why_unread};
 use crate::config::settings::{self, Glyphs as Signs, Settings};
 use crate::core::watch::Clocking;
 use crate::input::Keymap;
-use crate::link::{FromEngine, PROTOCOL, Reader, Role, ToEngine, WireError, Writer};
+use crate::link::{FromEngine, PROTOCOL, Reader, Stream, ToEngine, WireError, Writer};
 use crate::term::{self, Input, Screen, Signal};
 use crate::theme::{ASCII, BUILT_IN, Depth, Glyphs, Look, Theme, UNICODE, built_in};
 use crate::ui::{self, Ask, Model, Msg};
 
-/// What leaving means.
+/// Where the engine is.
+#[derive(Debug)]
+pub enum Way {
+    /// In this process, and nothing is lost when it ends: a demonstration, a replay.
+    Own(DuplexStream),
+    /// In a process of its own, in the folder of its run.
+    Socket { folder: PathBuf, looks_only: bool },
+}
+
+impl Way {
+    async fn open(&mut self) -> Result<Box<dyn Stream>> {
+        match self {
+            Way::Socket { folder, .. } => {
+                let stream = crate::link::socket::connect(folder).await;
+                Ok(Box::new(stream.wrap_err_with(|| format!("no engine answers in {}", folder.display()))?))
+            }
+            Way::Own(pipe) => Ok(Box::new(taken(pipe))),
+        }
+    }
+
+    fn looks_only(&self) -> bool {
+        matches!(self, Way::Socket { looks_only: true, .. })
+    }
+
+    /// The engine may still be there when the stream is not.
+    fn can_return(&self) -> bool {
+        matches!(self, Way::Socket { .. })
+    }
+}
+
+/// The pipe, once: what is left behind has no other end.
+fn taken(pipe: &mut DuplexStream) -> DuplexStream {
+    std::mem::replace(pipe, tokio::io::duplex(1).0)
+}
+
+/// How a screen was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leaving {
-    /// Nothing is lost: a demonstration, a replay.
-    Ends,
-    /// The engine in this process ends; what runs on the cluster goes on by itself.
-    EndsEngine,
+enum Left {
+    /// A person did.
+    Meant,
+    /// The terminal went away, or somebody ended the process.
+    CutOff,
 }
 
 /// Shortest time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(33);
 /// Time between two ticks of the clock on the screen.
 const TICK: Duration = Duration::from_secs(1);
+/// A person who presses keys tells the engine so now and then.
+const PRESENT: Duration = Duration::from_secs(60);
 /// Messages that may wait for the screen.
 const QUEUE: usize = 1024;
 
 /// Shows a stream until its viewer leaves, and tells the engine so. `run`: the folder of the run, where it is written down.
-pub fn show(stream: DuplexStream, settings: &Settings, leaving: Leaving, run: Option<PathBuf>) -> Result<()> {
+pub fn show(way: Way, settings: &Settings, run: Option<PathBuf>) -> Result<()> {
     let looks = Looks::new(settings)?;
     let keymap = keymap(settings)?;
     term::restore_on_panic();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let shown = runtime.block_on(Viewer::run(stream, looks, keymap, settings.bytes_per_second, leaving, run));
+    let shown = runtime.block_on(Viewer::run(way, looks, keymap, settings.bytes_per_second, run));
     // Tasks that wait for a stream nobody writes to any more are not waited for.
     runtime.shutdown_background();
     shown
@@ -108,11 +145,13 @@ struct Viewer {
     screen: Screen,
     looks: Looks,
     theme: Theme,
-    to: Writer<WriteHalf<DuplexStream>>,
+    to: Writer<WriteHalf<Box<dyn Stream>>>,
     /// The engine's clock as it was told, and when that was.
     clock: Option<(Clocking, Instant)>,
     drawn: Instant,
-    leaving: Leaving,
+    way: Way,
+    /// When the engine was last told that somebody is there.
+    present: Instant,
     /// Where the run is written down.
     run: Option<PathBuf>,
     /// What is done beside the screen says here how it ended.
@@ -121,17 +160,16 @@ struct Viewer {
 
 impl Viewer {
     async fn run(
-        stream: DuplexStream,
+        mut way: Way,
         looks: Looks,
         keymap: Keymap,
         bytes_per_second: u64,
-        leaving: Leaving,
         run: Option<PathBuf>,
     ) -> Result<()> {
         let (tell, mut told) = mpsc::channel(4);
         let mut signals = term::listen();
-        let (read, write) = tokio::io::split(stream);
-        let mut messages = incoming(read);
+        let (read, write) = tokio::io::split(way.open().await?);
+        let mut messages = Some(incoming(read));
         let screen = Screen::enter(bytes_per_second).wrap_err("the terminal cannot be used")?;
         let mut keys = term::read();
         let theme = looks.theme();
@@ -143,28 +181,48 @@ impl Viewer {
             to: Writer::new(write),
             clock: None,
             drawn: Instant::now() - FRAME,
-            leaving,
+            way,
+            present: Instant::now(),
             run,
             tell,
         };
         let area = viewer.screen.area();
         viewer.send(Msg::Resize { width: area.width, height: area.height }).await?;
         viewer.frame()?;
-        // The engine may not be there yet: that shows when its first words do not come.
-        let _ = viewer.to.send(&ToEngine::Hello { protocol: PROTOCOL }).await;
+        viewer.hello().await;
         let ended = viewer.watch(&mut signals, &mut keys, &mut messages, &mut told).await;
-        let _ = viewer.to.send(&ToEngine::Quit).await;
+        // Whoever was cut off did not mean to leave: an engine with nothing under way waits for them for a while.
+        if matches!(ended, Ok(Left::Meant)) || !viewer.way.can_return() {
+            let _ = viewer.to.send(&ToEngine::Quit).await;
+        }
         viewer.screen.leave();
-        ended
+        ended.map(|_| ())
+    }
+
+    async fn hello(&mut self) {
+        // The engine may not be there yet: that shows when its first words do not come.
+        let looks_only = self.way.looks_only();
+        let _ = self.to.send(&ToEngine::Hello { protocol: PROTOCOL, looks_only }).await;
+    }
+
+    /// A screen that was too slow was sent away, and may come back: everything is told anew.
+    async fn return_to_engine(&mut self) -> Option<Messages> {
+        if !self.way.can_return() {
+            return None;
+        }
+        let (read, write) = tokio::io::split(self.way.open().await.ok()?);
+        self.to = Writer::new(write);
+        self.hello().await;
+        Some(incoming(read))
     }
 
     async fn watch(
         &mut self,
         signals: &mut mpsc::Receiver<Signal>,
         keys: &mut mpsc::Receiver<Input>,
-        messages: &mut mpsc::Receiver<Result<FromEngine, WireError>>,
+        messages: &mut Option<Messages>,
         told: &mut mpsc::Receiver<Msg>,
-    ) -> Result<()> {
+    ) -> Result<Left> {
         let mut ticked = Instant::now();
         let mut pressed = false;
         loop {
@@ -184,12 +242,13 @@ impl Viewer {
                 biased;
                 signal = signals.recv() => match signal {
                     Some(Signal::Suspend) => self.suspend().await?,
-                    Some(Signal::End) | None => return Ok(()),
+                    Some(Signal::End) | None => return Ok(Left::CutOff),
                 },
                 input = keys.recv() => {
                     let stay = match input {
                         Some(Input::Key(key)) => {
                             self.tick().await?;
+                            self.present().await;
                             pressed = true;
                             self.send(Msg::Key(key)).await?
                         }
@@ -198,20 +257,26 @@ impl Viewer {
                             self.screen.resize(width, height)?;
                             self.send(Msg::Resize { width, height }).await?
                         }
-                        Some(Input::Closed) | None => false,
+                        Some(Input::Closed) | None => return Ok(Left::CutOff),
                     };
                     if !stay {
-                        return Ok(());
+                        return Ok(Left::Meant);
                     }
                 },
-                message = messages.recv() => {
+                message = next(messages) => {
+                    if !matches!(message, Some(Ok(_))) {
+                        *messages = self.return_to_engine().await;
+                        if messages.is_some() {
+                            continue;
+                        }
+                    }
                     if !self.told(message).await? {
-                        return Ok(());
+                        return Ok(Left::Meant);
                     }
                     // Everything that is here already goes into the same frame.
-                    while let Ok(message) = messages.try_recv() {
+                    while let Some(Ok(message)) = messages.as_mut().map(mpsc::Receiver::try_recv) {
                         if !self.told(Some(message)).await? {
-                            return Ok(());
+                            return Ok(Left::Meant);
                         }
                     }
                 },
@@ -257,13 +322,13 @@ impl Viewer {
                 FromEngine::Hello(h) => {
                     self.clock = Some((h.clock, Instant::now()));
                     Msg::Hello(Box::new(ui::Hello {
-                        plan: h.plan,
+                        state: h.state,
+                        viewer: h.viewer,
                         run_id: h.run_id,
                         clocking: h.clock,
-                        read_only: h.role == Role::Observer,
                         replay: h.replay,
                         imitated: h.imitated,
-                        own_engine: self.leaving == Leaving::EndsEngine,
+                        own_engine: !self.way.can_return(),
                     }))
                 }
                 FromEngine::Event(e) => Msg::Event(e),
@@ -283,8 +348,10 @@ impl Viewer {
                 FromEngine::Bye { why } => Msg::Bye { why },
                 FromEngine::Durable(_) => return Ok(true),
             },
+            // It has said why before.
+            _ if self.model.is_left() => return Ok(true),
             Some(Err(e)) => Msg::Bye { why: format!("the engine was lost: {e}") },
-            None => Msg::Bye { why: "the engine has left".into() },
+            None => Msg::Bye { why: "the engine was lost".into() },
         };
         // An event's time is the engine's: the screen need not wait for a tick to know it.
         self.send(msg).await
@@ -309,10 +376,19 @@ impl Viewer {
                 }
                 Ask::Command { id, command } => self.say(&ToEngine::Command { id, command }).await,
                 Ask::LogLines { which, from, count } => self.say(&ToEngine::LogLines { which, from, count }).await,
+                Ask::Control { id, control } => self.say(&ToEngine::Control { id, control }).await,
                 Ask::Replay(control) => self.say(&ToEngine::Replay(control)).await,
             }
         }
         Ok(true)
+    }
+
+    /// Tells the engine that somebody is there, now and then.
+    async fn present(&mut self) {
+        if self.present.elapsed() >= PRESENT {
+            self.present = Instant::now();
+            self.say(&ToEngine::Present).await;
+        }
     }
 
     /// Writes the report of the run, beside the screen: it may be long, and disks may be slow.
@@ -359,8 +435,19 @@ impl Viewer {
     }
 }
 
+/// What an engine says.
+type Messages = mpsc::Receiver<Result<FromEngine, WireError>>;
+
+/// The next message; `None`: the engine has left. Where it had left before, nothing comes any more.
+async fn next(messages: &mut Option<Messages>) -> Option<Result<FromEngine, WireError>> {
+    match messages {
+        Some(messages) => messages.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Messages of a stream, read in a task of their own.
-fn incoming(read: ReadHalf<DuplexStream>) -> mpsc::Receiver<Result<FromEngine, WireError>> {
+fn incoming(read: ReadHalf<Box<dyn Stream>>) -> Messages {
     let (to, from) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
         let mut reader = Reader::new(read);

@@ -6,7 +6,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 
 use super::{Exit, diagnostics};
 use crate::config::inventory::{Inventory, PasswordFrom, Transport};
@@ -32,7 +33,39 @@ pub struct Secrets {
     pub task: Option<SecretString>,
 }
 
+/// Secrets on their way through a pipe, from the process that asked for them to the one that needs them. Nowhere else.
+#[derive(Serialize, Deserialize)]
+pub struct Handed {
+    login: Option<String>,
+    passphrases: BTreeMap<PathBuf, String>,
+    task: Option<String>,
+}
+
+impl From<Handed> for Secrets {
+    fn from(handed: Handed) -> Self {
+        let passphrases = handed.passphrases.into_iter().map(|(k, s)| (k, s.into())).collect();
+        Self { login: handed.login.map(Into::into), passphrases, task: handed.task.map(Into::into) }
+    }
+}
+
 impl Secrets {
+    /// For the pipe to the engine.
+    pub fn hand_over(&self) -> Handed {
+        let plain = |s: &SecretString| s.expose_secret().to_owned();
+        Handed {
+            login: self.login.as_ref().map(plain),
+            passphrases: self.passphrases.iter().map(|(k, s)| (k.clone(), plain(s))).collect(),
+            task: self.task.as_ref().map(plain),
+        }
+    }
+
+    /// Keeps them out of the diagnostics of this process.
+    pub fn hide(&self) {
+        for secret in self.login.iter().chain(&self.task).chain(self.passphrases.values()) {
+            diagnostics::hide(secret);
+        }
+    }
+
     /// What the engine may put into scripts.
     pub fn vault(&self) -> Vault {
         let mut vault = Vault::default();
@@ -73,9 +106,7 @@ pub fn gather(inventory: &Inventory, need: Need) -> Result<Secrets, Exit> {
             _ => Some(one(from, &format!("Password of {}, who runs the update: ", task.user))?),
         };
     }
-    for secret in out.login.iter().chain(&out.task).chain(out.passphrases.values()) {
-        diagnostics::hide(secret);
-    }
+    out.hide();
     Ok(out)
 }
 

@@ -7,7 +7,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
 use crate::core::state::State;
-use crate::engine::{self, FromViewer, Setup};
+use crate::engine::{self, FromViewer, Peer, Setup};
 use crate::link;
 
 /// A running engine.
@@ -23,7 +23,7 @@ pub fn start(setup: impl FnOnce() -> Result<Setup> + Send + 'static) -> Result<(
         runtime.block_on(async move {
             let (to, viewers) = mpsc::channel::<FromViewer>(64);
             let setup = setup()?;
-            engine::attach(1, theirs, to);
+            engine::attach(1, theirs, Peer::own(&actor()), to);
             Ok(engine::run(setup, viewers).await)
         })
     });

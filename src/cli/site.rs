@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::Exit;
@@ -22,7 +23,7 @@ use crate::runbook::{Library, LoadError, Site};
 pub const DEFAULT_RUNBOOK: &str = "azure-local-powershell";
 
 /// Settings of the runbook that differ for this once.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 pub struct Given {
     /// A setting of the runbook for this once, such as driving=direct; again for another
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]

@@ -20,6 +20,8 @@ pub struct Settings {
     pub bytes_per_second: u64,
     /// Megabytes that are kept of what the PowerShell of one machine prints in a run; 0 = none.
     pub raw_megabytes: u64,
+    /// The settings file, where another one than the user's was named.
+    pub file: Option<PathBuf>,
 }
 
 /// Which signs are drawn.
@@ -82,6 +84,7 @@ impl Settings {
     pub fn resolve(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Result<Self, Diagnostic> {
         let built_in: File = Source::new("built-in:default.toml", DEFAULT).parse()?;
         let path = flags.config.clone().or_else(|| env("NODELIFT_CONFIG").map(PathBuf::from));
+        let file = path.clone();
         let user = match path {
             Some(p) => read(&p)?,
             None => match user_file().filter(|p| p.is_file()) {
@@ -112,6 +115,7 @@ impl Settings {
             state: state.unwrap_or_else(|| user.state.as_deref().map_or_else(default_state, tilde)),
             bytes_per_second: user.bytes_per_second.or(built_in.bytes_per_second).unwrap_or(0),
             raw_megabytes: user.raw_megabytes.or(built_in.raw_megabytes).unwrap_or(0),
+            file,
         })
     }
 
@@ -195,7 +199,8 @@ mod tests {
         let s = resolve(Some(&uncommented), &[], Flags::default()).unwrap();
         assert!(s.state.ends_with("nodelift"));
         // What is printed can be read again.
-        assert_eq!(resolve(Some(&s.print()), &[], Flags::default()).unwrap(), s);
+        let again = resolve(Some(&s.print()), &[], Flags::default()).unwrap();
+        assert_eq!(Settings { file: s.file.clone(), ..again }, s);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::connection::Connection;
+use super::control::Seats;
 use super::digest::FORM;
 use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
 use super::items::Item;
@@ -35,6 +36,8 @@ impl State {
         match &stamped.event {
             Event::EngineStarted(info) => {
                 self.engine = Some(info.clone());
+                // Whoever looked was with the engine before.
+                self.seats = Seats::default();
                 self.keeping = Keeping::Fine;
                 // What was under way is looked at first; a person says when it goes on (run-safety-model 8).
                 if let Some(s) = self.sequence.as_mut().filter(|s| s.is_open() && s.paused.is_none()) {
@@ -50,6 +53,12 @@ impl State {
                     self.written_by = self.engine.as_ref().map(|e| e.version.clone());
                 }
             }
+            Event::ViewerCame { viewer, seat } => {
+                self.seats.seats.insert(*viewer, seat.clone());
+            }
+            Event::ViewerGone { viewer } => self.seats.leave(*viewer),
+            Event::ControlOffered { open } => self.seats.offered = *open,
+            Event::ControlMoved { to, .. } => self.seats.give(*to),
             Event::JournalSeen(keeping) => self.keeping = keeping.clone(),
             Event::PlanSealed(sealed) => self.plan_sha256 = Some(sealed.plan_sha256.clone()),
             Event::PlanRevised { revision, plan_sha256, settings } => {

@@ -2,7 +2,7 @@
 //! the next key would do (run-safety-model 8).
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::advice::advice;
 use super::command::plural;
@@ -14,7 +14,7 @@ use super::summary::{duration, node_in_work};
 const NAMED: usize = 6;
 
 /// An engine ended while something was under way, and another one went on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interruption {
     /// Time of the last record before.
     pub last: Timestamp,

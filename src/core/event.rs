@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::baseline::{Change, Comparison};
 use super::connection::Connection;
+use super::control::{Handover, Seat, ViewerId};
 use super::items::{Choice, Noted};
 use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
@@ -198,6 +199,16 @@ pub enum Event {
     /// A paused run goes on by another plan: the sealed one with these settings as well.
     #[serde(rename = "plan.revised")]
     PlanRevised { revision: u32, plan_sha256: String, settings: BTreeMap<String, Json> },
+    /// Somebody who may change the run looks at it. Who only looks is not written down.
+    #[serde(rename = "viewer.came")]
+    ViewerCame { viewer: ViewerId, seat: Seat },
+    #[serde(rename = "viewer.gone")]
+    ViewerGone { viewer: ViewerId },
+    /// The controller offers control to whoever takes it, or does not any more.
+    #[serde(rename = "control.offer")]
+    ControlOffered { open: bool },
+    #[serde(rename = "control.moved")]
+    ControlMoved { to: ViewerId, how: Handover },
     #[serde(rename = "node.connection")]
     ConnectionChanged { node: NodeName, connection: Connection },
 
@@ -385,7 +396,10 @@ impl Event {
             FactsAsked { .. } | StorageSampled { .. } | UnitProgressed { .. } | ProofAsked { .. } => {
                 Durability::BestEffort
             }
-            ConnectionChanged { .. }
+            ViewerCame { .. }
+            | ViewerGone { .. }
+            | ControlOffered { .. }
+            | ConnectionChanged { .. }
             | FactsRead { .. }
             | PersonAwaited { .. }
             | StateHashed { .. }
@@ -410,6 +424,7 @@ impl Event {
             | JournalSeen(_)
             | PlanSealed(_)
             | PlanRevised { .. }
+            | ControlMoved { .. }
             | Waived(_)
             | Attested(_)
             | ChangesAccepted { .. }

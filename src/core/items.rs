@@ -69,7 +69,7 @@ pub struct Noted {
 }
 
 /// One of them, and how far it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     pub noted: Noted,
     pub choice: Option<Choice>,

@@ -3,6 +3,7 @@
 use super::baseline::Change;
 use super::command::plural;
 use super::connection::Connection;
+use super::control::Handover;
 use super::event::{Answer, Event, Outcome, Stamped, Waiting};
 use super::items::{Choice, Noted};
 use super::keeping::Keeping;
@@ -37,6 +38,32 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             one(None, "run", Level::Info, format!("nodelift {} on {} as {}", e.version, e.host, e.user))
         }
         Event::StateHashed { .. } => Vec::new(),
+        Event::ViewerCame { seat, .. } => {
+            let text = format!("{} looks, from {}, as {}", seat.who, seat.from, seat.role.word());
+            one(None, "run", Level::Info, text)
+        }
+        Event::ViewerGone { viewer } => match before.seats.seats.get(viewer) {
+            // Whoever leaves after the end has seen it.
+            Some(seat) if !before.phase.is_terminal() => {
+                one(None, "run", Level::Info, format!("{} has left, from {}", seat.who, seat.from))
+            }
+            _ => Vec::new(),
+        },
+        Event::ControlOffered { open } => {
+            let text = if *open { "control is offered to whoever takes it" } else { "control is kept" };
+            one(None, "run", Level::Info, who(text))
+        }
+        Event::ControlMoved { to, how } => {
+            let (from, to) = (before.seats.controller(), before.seats.seats.get(to));
+            let to = to.map_or("somebody", |s| s.who.as_str());
+            let text = match (how, from) {
+                (Handover::Taken, Some((_, from))) => format!("{to} took control over from {}", from.who),
+                (Handover::Accepted, Some((_, from))) => format!("{to} has control, offered by {}", from.who),
+                _ => format!("{to} has control"),
+            };
+            let level = if *how == Handover::Taken { Level::Warning } else { Level::Info };
+            one(None, "run", level, text)
+        }
         Event::JournalSeen(keeping) => match keeping.closed() {
             Some(why) => one(None, "run", Level::Error, why),
             None if *keeping == Keeping::Fine => one(None, "run", Level::Info, keeping.words()),

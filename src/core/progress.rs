@@ -24,7 +24,7 @@ pub struct Quiet {
 }
 
 /// What a node has shown of its progress in its present stage.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Progress {
     pub percent: Option<Seen<u8>>,
     pub roles_left: Option<Seen<u32>>,

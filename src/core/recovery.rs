@@ -1,7 +1,7 @@
 //! A run that its driver left locked: whose it is, and what must be proved before it is cleared by force (run-safety-model 11).
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::event::ProofItem;
 use super::name::{NodeName, OpId};
@@ -17,7 +17,7 @@ pub const STILL_FOR: i64 = 900;
 const SETTLES: i64 = 120;
 
 /// A forced recovery that was asked for.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
     pub op: OpId,
     pub node: NodeName,

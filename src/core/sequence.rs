@@ -77,7 +77,7 @@ pub enum ActionKind {
 }
 
 /// A sequence that was started.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SequenceRun {
     pub id: String,
     /// The nodes it is for, in their order.
@@ -122,7 +122,7 @@ pub struct Halt {
 }
 
 /// One action on one node, as far as it is known.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct ActionRun {
     pub attempt: u32,
     /// What is sent next is the same operation once more: an engine that ended did not hear what became of it.

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::baseline::Configuration;
 use super::brief::Interruption;
 use super::connection::Connection;
+use super::control::Seats;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
 use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
+use super::pairs;
 use super::plan::{Plan, Scope, Severity, Stage, Step};
 use super::progress::Progress;
 use super::recovery::Recovery;
@@ -28,15 +30,16 @@ pub struct Seen<T> {
 }
 
 /// The fold of all events over a plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    #[serde(skip)]
     pub plan: Arc<Plan>,
     /// Number of the last event.
     pub seq: u64,
     /// Time of the last event.
     pub at: Option<Timestamp>,
     pub engine: Option<EngineInfo>,
+    /// Who looks at it now.
+    pub seats: Seats,
     /// How the journal of this engine stands.
     pub keeping: Keeping,
     /// The first hash in the journal that this program does not come to, by its number, and the version that wrote it.
@@ -52,10 +55,13 @@ pub struct State {
     /// Why the phase is what it is, one sentence.
     pub phase_why: String,
     pub machines: BTreeMap<NodeName, Machine>,
+    #[serde(with = "pairs")]
     pub reads: BTreeMap<ReadKey, Reading>,
+    #[serde(with = "pairs")]
     pub checks: BTreeMap<VerdictKey, CheckState>,
     pub waivers: Vec<Waiver>,
     /// What people confirmed because no script can tell it.
+    #[serde(with = "pairs")]
     pub attested: BTreeMap<VerdictKey, Attestation>,
     pub fixes: BTreeMap<OpId, FixState>,
     /// The sequence that was started last.
@@ -73,7 +79,7 @@ pub struct State {
 }
 
 /// One machine: how it is reached and what is known of it.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Machine {
     pub connection: Connection,
     pub connection_since: Option<Timestamp>,
@@ -84,7 +90,7 @@ pub struct Machine {
 }
 
 /// One fact group on one machine.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Reading {
     /// Attempt that is asked for; more than `done` while it is under way.
     pub wanted: u32,
@@ -110,7 +116,7 @@ impl Reading {
 }
 
 /// One check on one node, with what it said before.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct CheckState {
     pub current: Option<Seen<Verdict>>,
     /// Number of the event with the current verdict.
@@ -127,7 +133,7 @@ pub struct CheckState {
 pub const HISTORY: usize = 20;
 
 /// A person's word for what no script can tell. It holds for the run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attestation {
     pub by: String,
     pub at: Timestamp,
@@ -137,7 +143,7 @@ pub struct Attestation {
 }
 
 /// One fix of one check on one node.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FixState {
     pub key: VerdictKey,
     pub node: NodeName,
@@ -149,7 +155,7 @@ pub struct FixState {
 }
 
 /// The run itself, from the start intent on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     pub started_at: Timestamp,
     pub started_by: String,
@@ -184,7 +190,7 @@ pub struct Run {
 }
 
 /// The driver went on although gates were closed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Violation {
     pub at: Timestamp,
     pub node: NodeName,
@@ -192,14 +198,14 @@ pub struct Violation {
 }
 
 /// How a run ends.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
     pub verdict: RunVerdict,
     pub message: String,
 }
 
 /// One node of the run.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Unit {
     pub state: UnitState,
     pub since: Option<Timestamp>,
@@ -223,7 +229,7 @@ impl Unit {
 }
 
 /// Time spent in one stage.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Passage {
     pub stage: Stage,
     pub from: Timestamp,
@@ -231,7 +237,7 @@ pub struct Passage {
 }
 
 /// An irreversible step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CommitState {
     /// `seq` is the number of the intent: what was read after it tells whether it happened.
     Intended {
@@ -255,7 +261,7 @@ pub enum CommitState {
 }
 
 /// A confirmation that waits for a fresh proof.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommitAsked {
     pub step: String,
     pub typed: String,
@@ -264,7 +270,7 @@ pub struct CommitAsked {
 }
 
 /// The last proof taken for a step.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProofState {
     /// Asked for and not yet there, since.
     pub asked_at: Option<Timestamp>,
@@ -280,6 +286,7 @@ impl State {
             seq: 0,
             at: None,
             engine: None,
+            seats: Seats::default(),
             keeping: Keeping::Fine,
             diverged: None,
             written_by: None,
@@ -335,6 +342,12 @@ impl State {
         let fixes = self.fixes.values().filter(|f| f.answer.is_none());
         let reads = reads.filter_map(|r| Some((r.asked.as_ref()?, r.person.as_deref()?)));
         reads.chain(fixes.filter_map(|f| Some((&f.node, f.person.as_deref()?))))
+    }
+
+    /// Something goes on, or waits for a person, that an engine has to stay for.
+    pub fn needs_engine(&self) -> bool {
+        let run = self.run.is_some() && !self.phase.is_terminal();
+        run || self.open_sequence().is_some() || self.fixes.values().any(|f| f.answer.is_none())
     }
 
     /// Whether something is being done to a node, by the run or by a sequence.

@@ -158,7 +158,7 @@ pub struct Proof {
 }
 
 /// One step of the run.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct StepState {
     pub attempt: u32,
     pub op: Option<OpId>,
@@ -187,14 +187,14 @@ impl StepState {
 }
 
 /// How a step ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepEnd {
     pub ok: bool,
     pub message: String,
 }
 
 /// A step on one machine, or about one thing.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Part {
     pub attempt: u32,
     pub op: Option<OpId>,

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::effects::Executor;
 use super::output::Output;
 use super::vault::Vault;
-use super::viewers::{FromViewer, ViewerId, Viewers};
-use crate::core::command::Command;
+use super::viewers::{FromViewer, Viewers};
+use crate::core::command::{Command, Refusal};
+use crate::core::control::{self, Control, Handover, Role, Seat, ViewerId};
 use crate::core::decide::{Decider, Effect, Observation, Turn};
 use crate::core::digest::FORM;
 use crate::core::event::{Durability, EngineInfo, Event, Sealed, Stamped};
@@ -24,7 +26,7 @@ use crate::core::plan::Plan;
 use crate::core::run::Phase;
 use crate::core::state::State;
 use crate::journal::{Durable, Journal, RunFolder};
-use crate::link::{FromEngine, Hello, PROTOCOL, Role, ToEngine};
+use crate::link::{FromEngine, Hello, PROTOCOL, ToEngine};
 use crate::logs::Logs;
 use crate::remote::Host;
 
@@ -38,6 +40,13 @@ const SPACE_EVERY: Duration = Duration::from_secs(60);
 const HASH_EVERY: u64 = 500;
 /// At the end, how long the disk may take for what the machines printed last.
 const LAST_WRITES: Duration = Duration::from_secs(2);
+
+/// How long viewers may take to hear that the engine leaves.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Without anything under way: how long it stays for a viewer that did not mean to leave.
+const GRACE: Duration = Duration::from_secs(600);
+/// Lines of a log that are given at once.
+const LINES_AT_ONCE: u64 = 2000;
 
 /// What an engine needs to run.
 pub struct Setup {
@@ -56,8 +65,6 @@ pub struct Setup {
     pub instance: String,
     /// Rises with every engine that takes the run over.
     pub epoch: u64,
-    /// Who the viewer of this process is.
-    pub actor: String,
     /// Refuse every command that changes something.
     pub read_only: bool,
     /// Start with the readiness checks.
@@ -66,7 +73,8 @@ pub struct Setup {
     pub folder: Option<RunFolder>,
 }
 
-/// Runs an engine until it is told to quit. Gives the last state.
+/// Runs an engine until nothing is left for it to do and nobody looks, or the viewer in its own process leaves. Gives the last
+/// state.
 pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> State {
     let (observed, mut observations) = mpsc::channel(OBSERVATIONS);
     let (say, mut lines) = mpsc::channel(LINES);
@@ -104,6 +112,10 @@ pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> St
             Some(line) = lines.recv() => engine.line(line),
             _ = space.tick() => engine.journal.look(),
             () = timer => engine.tick(),
+            () = tokio::time::sleep_until(engine.alone_since + GRACE), if engine.is_idle() => break,
+        }
+        if engine.is_idle() && (engine.left || engine.told.phase.is_terminal()) {
+            break;
         }
     }
     engine.hash();
@@ -112,7 +124,13 @@ pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> St
         let closed = tokio::task::spawn_blocking(move || output.close());
         let _ = tokio::time::timeout(LAST_WRITES, closed).await;
     }
-    engine.viewers.tell(&FromEngine::Bye { why: "the engine was ended".into() });
+    let mut left = engine.viewers.end("the engine was ended");
+    let _ = tokio::time::timeout(LAST_WORDS, async {
+        while left > 0 {
+            left -= usize::from(matches!(viewers_in.recv().await, None | Some(FromViewer::Left(_))));
+        }
+    })
+    .await;
     engine.told
 }
 
@@ -135,7 +153,8 @@ struct Engine {
     decider: Decider,
     /// The state as it was told to viewers and logs, event by event.
     told: State,
-    history: Vec<Stamped>,
+    /// Nothing was under way before this engine.
+    fresh: bool,
     journal: Journal,
     logs: Logs,
     viewers: Viewers,
@@ -150,12 +169,13 @@ struct Engine {
     info: EngineInfo,
     run_id: String,
     instance: String,
-    actor: String,
     read_only: bool,
     check_first: bool,
-    /// The plan as it was sealed: viewers fold the revisions themselves.
-    sealed: Arc<Plan>,
     folder: Option<RunFolder>,
+    /// Since when nobody looks.
+    alone_since: Instant,
+    /// The last viewer meant to leave.
+    left: bool,
 }
 
 impl Engine {
@@ -168,7 +188,7 @@ impl Engine {
         Self {
             decider: Decider::new(state.clone(), &setup.run_id),
             told: state,
-            history: setup.history,
+            fresh: setup.history.is_empty(),
             journal: setup.journal,
             logs: setup.logs,
             viewers: Viewers::default(),
@@ -181,17 +201,17 @@ impl Engine {
             info: setup.info,
             run_id: setup.run_id,
             instance: setup.instance,
-            actor: setup.actor,
             read_only: setup.read_only,
             check_first: setup.check_first,
-            sealed: setup.plan,
             folder: setup.folder,
+            alone_since: Instant::now(),
+            left: false,
         }
     }
 
     fn begin(&mut self) {
         let now = self.clock.now();
-        let fresh = self.history.is_empty();
+        let fresh = self.fresh;
         let started = self.decider.record(Event::EngineStarted(self.info.clone()), now);
         self.take(started);
         if !fresh
@@ -214,7 +234,9 @@ impl Engine {
             self.take(turn);
         }
         if self.check_first && self.told.phase == Phase::Draft {
-            self.command(None, &Command::CheckAll, now);
+            // It is what an engine is begun for: nobody has to ask.
+            let user = self.info.user.clone();
+            let _ = self.command(&user, &Command::CheckAll, now);
         }
     }
 
@@ -243,8 +265,7 @@ impl Engine {
             if matches!(event.event, Event::PlanRevised { .. }) {
                 self.revised();
             }
-            self.viewers.tell(&FromEngine::Event(Box::new(event.clone())));
-            self.history.push(event);
+            self.viewers.tell(&FromEngine::Event(Box::new(event)));
         }
         for pulse in turn.pulses {
             self.viewers.tell(&FromEngine::Pulse(pulse));
@@ -338,61 +359,134 @@ impl Engine {
     /// Something from a viewer; true = the engine is to end.
     fn viewer(&mut self, from: FromViewer) -> bool {
         match from {
-            FromViewer::Joined(id, viewer) => {
-                let first = self.greeting();
-                self.viewers.join(id, viewer, first);
-            }
-            FromViewer::Left(id) => self.viewers.leave(id),
+            FromViewer::Joined(id, viewer) => self.viewers.join(id, viewer),
+            FromViewer::End => return true,
+            FromViewer::Left(id) => return self.gone(id, false),
             FromViewer::Said(id, message) => match message {
-                ToEngine::Hello { protocol } if protocol != PROTOCOL => {
-                    let why = format!("this engine speaks protocol {PROTOCOL}, the viewer {protocol}");
+                ToEngine::Hello { protocol, .. } if protocol != PROTOCOL => {
+                    let version = &self.info.version;
+                    let why = format!(
+                        "this engine is nodelift {version} and speaks protocol {PROTOCOL}, this screen {protocol}: look with that version"
+                    );
                     self.viewers.send(id, FromEngine::Bye { why });
                     self.viewers.leave(id);
                 }
-                ToEngine::Hello { .. } | ToEngine::Replay(_) => {}
+                ToEngine::Hello { looks_only, .. } => self.greet(id, looks_only),
+                ToEngine::Replay(_) => {}
+                ToEngine::Present => self.viewers.heard(id, self.clock.now()),
                 ToEngine::Command { id: number, command } => {
-                    self.command(Some((id, number)), &command, self.clock.now());
+                    let now = self.clock.now();
+                    self.viewers.heard(id, now);
+                    let seat = self.told.seats.seats.get(&id);
+                    let role = seat.map_or(Role::Observer, |s| s.role);
+                    let actor = self.viewers.get(id).map_or_else(String::new, |v| v.peer.who.clone());
+                    let controller = self.told.seats.controller().map(|(_, s)| s);
+                    let refused = match control::may(role, &command, controller) {
+                        Ok(()) => self.command(&actor, &command, now).err(),
+                        Err(refusal) => Some(refusal),
+                    };
+                    self.viewers.send(id, FromEngine::Answer { id: number, refused });
+                }
+                ToEngine::Control { id: number, control } => {
+                    let refused = self.control(id, control).err();
+                    self.viewers.heard(id, self.clock.now());
+                    self.viewers.send(id, FromEngine::Answer { id: number, refused });
                 }
                 ToEngine::LogLines { which, from, count } => {
-                    let lines = self.logs.lines(&which, from as usize, count as usize);
+                    let lines = self.logs.lines(&which, from as usize, count.min(LINES_AT_ONCE) as usize);
                     self.viewers.send(id, FromEngine::LogLines { which, from, lines });
                 }
-                ToEngine::Quit => return true,
+                ToEngine::Quit => return self.gone(id, true),
             },
         }
         false
     }
 
-    fn command(&mut self, asked_by: Option<(ViewerId, u64)>, command: &Command, now: Timestamp) {
-        // To connect changes nothing on a machine.
-        let harmless = *command == Command::Connect;
-        let outcome = if self.read_only && asked_by.is_some() && !harmless {
-            Err(crate::core::command::Refusal("this is a read-only session".into()))
-        } else {
-            self.decider.command(&self.actor, command, now)
-        };
-        let refused = match outcome {
-            Ok(turn) => {
-                self.take(turn);
-                None
-            }
-            Err(refusal) => Some(refusal),
-        };
-        if let Some((viewer, id)) = asked_by {
-            self.viewers.send(viewer, FromEngine::Answer { id, refused });
+    /// A viewer has gone; true = the engine is to end, for it lived in the viewer's process.
+    fn gone(&mut self, id: ViewerId, meant: bool) -> bool {
+        let own = self.viewers.get(id).is_some_and(|v| v.peer.own);
+        // Who only asked whether an engine listens has not looked.
+        if self.viewers.looks(id) {
+            (self.left, self.alone_since) = (meant, Instant::now());
         }
+        self.viewers.leave(id);
+        if own {
+            return true;
+        }
+        if let Some(seat) = self.told.seats.seats.get(&id).cloned() {
+            self.record(Event::ViewerGone { viewer: id });
+            // Somebody's other screen has what this one had.
+            if let Some(to) = self.told.seats.heir(&seat) {
+                self.record(Event::ControlMoved { to, how: Handover::Free });
+            }
+        }
+        false
     }
 
-    fn greeting(&self) -> Vec<FromEngine> {
+    /// Nothing is under way, and nobody looks.
+    fn is_idle(&self) -> bool {
+        self.viewers.is_empty() && !self.told.needs_engine()
+    }
+
+    /// First words: a seat for whoever may change something, then everything there is.
+    fn greet(&mut self, id: ViewerId, looks_only: bool) {
+        let Some(viewer) = self.viewers.get(id).filter(|_| !self.told.seats.seats.contains_key(&id)) else {
+            return;
+        };
+        let role = self.told.seats.role_for(looks_only || self.read_only);
+        let now = self.clock.now();
+        let seat = Seat { who: viewer.peer.who.clone(), from: viewer.peer.from.clone(), role, since: now };
+        self.left = false;
+        self.viewers.heard(id, now);
+        if role > Role::Observer {
+            self.record(Event::ViewerCame { viewer: id, seat });
+        }
+        let first = self.greeting(id);
+        self.viewers.greet(id, first);
+    }
+
+    fn control(&mut self, id: ViewerId, control: Control) -> Result<(), Refusal> {
+        let seats = &self.told.seats;
+        let has = seats.controller().is_some_and(|(c, _)| c == id);
+        let event = match control {
+            Control::Take => {
+                let now = self.clock.now();
+                let silent_since =
+                    seats.controller().and_then(|(c, _)| self.viewers.get(c)).map_or(now, |v| v.heard);
+                Event::ControlMoved { to: id, how: seats.may_take(id, silent_since, now)? }
+            }
+            Control::Offer | Control::Keep if !has => {
+                return Err(Refusal("you do not have control: there is nothing to offer".into()));
+            }
+            Control::Offer | Control::Keep => Event::ControlOffered { open: control == Control::Offer },
+        };
+        let who = self.viewers.get(id).map_or_else(String::new, |v| v.peer.who.clone());
+        let turn = self.decider.record_by(&who, event, self.clock.now());
+        self.take(turn);
+        Ok(())
+    }
+
+    fn record(&mut self, event: Event) {
+        let turn = self.decider.record(event, self.clock.now());
+        self.take(turn);
+    }
+
+    fn command(&mut self, actor: &str, command: &Command, now: Timestamp) -> Result<(), Refusal> {
+        let turn = self.decider.command(actor, command, now)?;
+        self.take(turn);
+        Ok(())
+    }
+
+    fn greeting(&self, id: ViewerId) -> Vec<FromEngine> {
         let hello = Hello {
             protocol: PROTOCOL,
             version: self.info.version.clone(),
             instance: self.instance.clone(),
             run_id: self.run_id.clone(),
-            role: if self.read_only { Role::Observer } else { Role::Controller },
+            viewer: id,
             clock: self.clock.clocking(),
             imitated: self.info.imitated,
-            plan: Box::new((*self.sealed).clone()),
+            state: Box::new(self.told.clone()),
             replay: None,
         };
         let logs = [Which::All, Which::Run]
@@ -400,7 +494,6 @@ impl Engine {
             .chain(self.told.plan.machines().cloned().map(Which::Node))
             .map(|which| FromEngine::LogLength { lines: self.logs.len(&which) as u64, which });
         std::iter::once(FromEngine::Hello(Box::new(hello)))
-            .chain(self.history.iter().map(|e| FromEngine::Event(Box::new(e.clone()))))
             .chain(logs)
             .chain([FromEngine::Durable(self.safe), FromEngine::CaughtUp])
             .collect()

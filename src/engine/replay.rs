@@ -11,8 +11,9 @@ use crate::core::command::Refusal;
 use crate::core::event::{Event, Stamped};
 use crate::core::log::Which;
 use crate::core::plan::Plan;
+use crate::core::state::State;
 use crate::core::watch::{Clocking, ReplayControl, ReplayState};
-use crate::link::{FromEngine, Hello, PROTOCOL, Reader, Role, ToEngine, WireError, Writer};
+use crate::link::{FromEngine, Hello, PROTOCOL, Reader, ToEngine, WireError, Writer};
 use crate::logs::Logs;
 
 /// Longest real time between two events: hours without news are not played.
@@ -30,6 +31,8 @@ pub struct Recording {
     /// Journal seconds in one real second.
     pub speed: f64,
     pub paused: bool,
+    /// Begin at the end.
+    pub end: bool,
 }
 
 /// Plays to a viewer until it leaves.
@@ -49,6 +52,9 @@ pub async fn play<S: AsyncRead + AsyncWrite>(recording: Recording, stream: S) ->
         recording,
     };
     player.greet().await?;
+    if player.recording.end {
+        player.control(ReplayControl::End).await?;
+    }
     loop {
         let waits = !player.paused && player.next < player.recording.events.len();
         let timer = async {
@@ -98,14 +104,14 @@ impl<W: AsyncWrite + Unpin> Player<W> {
             version: env!("CARGO_PKG_VERSION").into(),
             instance: "replay".into(),
             run_id: self.recording.run_id.clone(),
-            role: Role::Observer,
+            viewer: 0,
             clock: self.clock(),
             imitated: self
                 .recording
                 .events
                 .iter()
                 .any(|e| matches!(&e.event, Event::EngineStarted(i) if i.imitated)),
-            plan: Box::new((*self.recording.plan).clone()),
+            state: Box::new(State::new(self.recording.plan.clone())),
             replay: Some(self.state()),
         };
         self.to.send(&FromEngine::Hello(Box::new(hello))).await?;
@@ -114,7 +120,7 @@ impl<W: AsyncWrite + Unpin> Player<W> {
 
     async fn told(&mut self, message: ToEngine) -> Result<(), WireError> {
         match message {
-            ToEngine::Command { id, .. } => {
+            ToEngine::Command { id, .. } | ToEngine::Control { id, .. } => {
                 let refused = Some(Refusal("this is a replay: nothing can be changed".into()));
                 self.to.send(&FromEngine::Answer { id, refused }).await
             }
@@ -125,7 +131,7 @@ impl<W: AsyncWrite + Unpin> Player<W> {
                 self.to.send(&FromEngine::LogLines { which, from, lines }).await
             }
             ToEngine::Replay(control) => self.control(control).await,
-            ToEngine::Hello { .. } | ToEngine::Quit => Ok(()),
+            ToEngine::Hello { .. } | ToEngine::Present | ToEngine::Quit => Ok(()),
         }
     }
 

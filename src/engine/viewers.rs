@@ -1,18 +1,24 @@
-//! Viewers: each gets every event from the first on, then what follows. One that cannot keep up is sent away, and may come
-//! back: it never slows the engine.
+//! Viewers: each gets the state, then what follows. One that cannot keep up is sent away, and may come back: it never slows
+//! the engine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::link::{FromEngine, Reader, ToEngine, Writer};
+use super::outbox::Outbox;
+use super::peer::Peer;
+use crate::core::control::ViewerId;
+use crate::link::{FromEngine, LONGEST_ASKED, Reader, ToEngine, Writer};
 
-/// Bundles of messages that may wait for a viewer.
-const QUEUE: usize = 4096;
-
-/// Number of a viewer.
-pub type ViewerId = u64;
+/// How long a viewer may take for its first words.
+const FIRST_WORDS: Duration = Duration::from_secs(10);
+/// Messages of one viewer that are taken in one second: more than anybody types, and than a search asks for.
+const PER_SECOND: u32 = 400;
 
 /// What comes from viewers.
 #[derive(Debug)]
@@ -20,12 +26,25 @@ pub enum FromViewer {
     Joined(ViewerId, Viewer),
     Said(ViewerId, ToEngine),
     Left(ViewerId),
+    /// Not a viewer: somebody wants the engine's process to end.
+    End,
 }
 
 /// The engine's end of one viewer.
 #[derive(Debug)]
 pub struct Viewer {
-    to: mpsc::Sender<Vec<FromEngine>>,
+    outbox: Arc<Outbox>,
+    pub peer: Peer,
+    /// It was greeted: it gets what happens.
+    greeted: bool,
+    /// The last sign of its person.
+    pub heard: Timestamp,
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.outbox.close();
+    }
 }
 
 /// All viewers.
@@ -33,65 +52,116 @@ pub struct Viewer {
 pub struct Viewers(BTreeMap<ViewerId, Viewer>);
 
 impl Viewers {
-    /// A viewer came: it gets these messages first.
-    pub fn join(&mut self, id: ViewerId, viewer: Viewer, first: Vec<FromEngine>) {
+    /// A viewer came.
+    pub fn join(&mut self, id: ViewerId, viewer: Viewer) {
         self.0.insert(id, viewer);
-        self.send_all(id, first);
     }
 
-    /// A viewer left.
+    /// A viewer left, or is let go.
     pub fn leave(&mut self, id: ViewerId) {
         self.0.remove(&id);
     }
 
-    /// To one viewer.
-    pub fn send(&mut self, id: ViewerId, message: FromEngine) {
-        self.send_all(id, vec![message]);
+    /// Nobody looks.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    fn send_all(&mut self, id: ViewerId, messages: Vec<FromEngine>) {
-        if self.0.get(&id).is_some_and(|v| v.to.try_send(messages).is_err()) {
-            tracing::warn!(viewer = id, "a viewer could not keep up and was sent away");
-            self.0.remove(&id);
+    /// One of them.
+    pub fn get(&self, id: ViewerId) -> Option<&Viewer> {
+        self.0.get(&id)
+    }
+
+    /// It was greeted: it looks.
+    pub fn looks(&self, id: ViewerId) -> bool {
+        self.0.get(&id).is_some_and(|v| v.greeted)
+    }
+
+    /// Its person gave a sign.
+    pub fn heard(&mut self, id: ViewerId, now: Timestamp) {
+        if let Some(viewer) = self.0.get_mut(&id) {
+            viewer.heard = now;
         }
+    }
+
+    /// From now on it is told what happens, after these messages.
+    pub fn greet(&mut self, id: ViewerId, first: Vec<FromEngine>) {
+        if let Some(viewer) = self.0.get_mut(&id) {
+            viewer.greeted = true;
+        }
+        first.into_iter().for_each(|m| self.send(id, m));
+    }
+
+    /// To one viewer.
+    pub fn send(&mut self, id: ViewerId, message: FromEngine) {
+        if self.0.get(&id).is_some_and(|v| !v.outbox.put(message)) {
+            tracing::warn!(viewer = id, "a viewer could not keep up and was sent away");
+        }
+    }
+
+    /// The last word to everybody; how many there are.
+    pub fn end(&mut self, why: &str) -> usize {
+        let count = self.0.len();
+        self.tell(&FromEngine::Bye { why: why.to_owned() });
+        self.0.clear();
+        count
     }
 
     /// To all viewers.
     pub fn tell(&mut self, message: &FromEngine) {
-        for id in self.0.keys().copied().collect::<Vec<_>>() {
-            self.send(id, message.clone());
-        }
+        let greeted: Vec<ViewerId> = self.0.iter().filter(|(_, v)| v.greeted).map(|(id, _)| *id).collect();
+        greeted.into_iter().for_each(|id| self.send(id, message.clone()));
     }
 }
 
-/// Connects a viewer's stream with the engine: one task reads, one writes.
-pub fn attach<S>(id: ViewerId, stream: S, inbox: mpsc::Sender<FromViewer>)
+/// Connects a viewer's stream with the engine: one task reads, one writes. Either of them ends the other.
+pub fn attach<S>(id: ViewerId, stream: S, peer: Peer, inbox: mpsc::Sender<FromViewer>)
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
     let (read, write) = tokio::io::split(stream);
-    let (to, mut from) = mpsc::channel::<Vec<FromEngine>>(QUEUE);
+    let outbox = Arc::new(Outbox::default());
+    let theirs = outbox.clone();
+    let viewer = Viewer { outbox, peer, greeted: false, heard: Timestamp::UNIX_EPOCH };
     tokio::spawn(async move {
-        let mut writer = Writer::new(write);
-        while let Some(messages) = from.recv().await {
-            for message in messages {
-                if writer.send(&message).await.is_err() {
-                    return;
+        let writing = async {
+            let mut writer = Writer::new(write);
+            while let Some(messages) = theirs.take().await {
+                for message in messages {
+                    if writer.send(&message).await.is_err() {
+                        return;
+                    }
                 }
             }
-        }
-    });
-    tokio::spawn(async move {
-        if inbox.send(FromViewer::Joined(id, Viewer { to })).await.is_err() {
+        };
+        if inbox.send(FromViewer::Joined(id, viewer)).await.is_err() {
             return;
         }
-        let mut reader = Reader::new(read);
-        // Anything that is no message ends the viewer: it speaks another protocol, or means harm.
-        while let Ok(message) = reader.next().await {
-            if inbox.send(FromViewer::Said(id, message)).await.is_err() {
-                return;
-            }
+        let mut reader = Reader::with_longest(read, LONGEST_ASKED);
+        tokio::select! {
+            () = writing => {}
+            () = listen(id, &mut reader, &inbox) => {}
         }
         let _ = inbox.send(FromViewer::Left(id)).await;
     });
+}
+
+/// Hands on what a viewer says. Anything that is no message ends it: it speaks another protocol, or means harm.
+async fn listen<R: AsyncRead + Unpin>(id: ViewerId, reader: &mut Reader<R>, inbox: &mpsc::Sender<FromViewer>) {
+    let Ok(Ok(first)) = timeout(FIRST_WORDS, reader.next()).await else { return };
+    if inbox.send(FromViewer::Said(id, first)).await.is_err() {
+        return;
+    }
+    let (mut second, mut taken) = (Instant::now(), 0);
+    while let Ok(message) = reader.next().await {
+        if inbox.send(FromViewer::Said(id, message)).await.is_err() {
+            return;
+        }
+        taken += 1;
+        if second.elapsed() >= Duration::from_secs(1) {
+            (second, taken) = (Instant::now(), 0);
+        } else if taken >= PER_SECOND {
+            sleep_until(second + Duration::from_secs(1)).await;
+        }
+    }
 }

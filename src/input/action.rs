@@ -136,6 +136,8 @@ actions! {
     Commit "commit" "commit" "Open the next step that waits for you" Run [Global] ["m"] T3
     Defer "defer" "leave for later" "End the run without the steps that cannot be undone" Run [Global] ["d"] T2
     Recover "recover" "clear the run" "Clear a run that its driver left, after its proof, typed" Run [Global] ["X"] T3
+    TakeControl "take-control" "take control" "Take control over: one screen at a time may change the run" Run [Global] ["T"] T0
+    OfferControl "offer-control" "offer control" "Offer control to whoever takes it, or keep it" Run [Global] ["O"] T0
     Abandon "abandon" "give up" "Leave the run as it is: nothing more is sent anywhere; typed" Run [Global] ["A"] T3
     Outcome "outcome" "outcome" "What was done, how long it took, what is left" Run [Global] ["o"] T0
     Report "report" "report" "Write the report of this run beside its journal, and say where" Run [Global] ["W"] T0

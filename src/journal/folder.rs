@@ -139,7 +139,12 @@ impl ClusterFolder {
 
     /// Folders of its runs, the newest first.
     pub fn runs(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten().map(|e| e.path());
+        Self::runs_in(&self.path)
+    }
+
+    /// The same of a folder that is not locked.
+    pub fn runs_in(path: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path());
         let mut runs: Vec<PathBuf> = entries.filter(|p| p.is_dir()).collect();
         runs.sort_unstable_by(|a, b| b.cmp(a));
         runs
@@ -147,7 +152,7 @@ impl ClusterFolder {
 }
 
 /// Makes folders, with those above them, that only their owner reads.
-fn private() -> std::fs::DirBuilder {
+pub fn private() -> std::fs::DirBuilder {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -8,7 +8,7 @@ mod record;
 mod store;
 
 pub use append::{Durable, Journal};
-pub use folder::{ClusterFolder, RunFolder, read_plan, sha256};
+pub use folder::{ClusterFolder, RunFolder, private, read_plan, sha256};
 pub use read::{Ending, Reading, read};
 pub use record::{Bad, LONGEST, Writer};
-pub use store::{Segment, Store, suitable};
+pub use store::{Disk, Segment, Store, suitable};

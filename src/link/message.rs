@@ -3,23 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::command::{Command, Refusal};
+use crate::core::control::{Control, ViewerId};
 use crate::core::decide::Pulse;
 use crate::core::event::Stamped;
 use crate::core::log::{LogLine, Which};
-use crate::core::plan::Plan;
+use crate::core::state::State;
 use crate::core::watch::{Clocking, ReplayControl, ReplayState};
 
 /// Version of this protocol. Both sides must speak the same.
-pub const PROTOCOL: u32 = 1;
-
-/// What a viewer may do (run-safety-model 1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    Observer,
-    Operator,
-    Controller,
-}
+pub const PROTOCOL: u32 = 2;
 
 /// First words of an engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,11 +21,13 @@ pub struct Hello {
     /// Which engine: after a restart it is another, and viewers fold again.
     pub instance: String,
     pub run_id: String,
-    pub role: Role,
+    /// The viewer's number: its seat in the state says what it may do. Who only looks has none.
+    pub viewer: ViewerId,
     pub clock: Clocking,
     /// Machines are imitated: the screen says so.
     pub imitated: bool,
-    pub plan: Box<Plan>,
+    /// Everything that has happened so far. What follows comes as events.
+    pub state: Box<State>,
     /// Set where a journal is played instead of a run driven.
     pub replay: Option<ReplayState>,
 }
@@ -43,9 +37,9 @@ pub struct Hello {
 #[serde(rename_all = "kebab-case", tag = "m", content = "d")]
 pub enum FromEngine {
     Hello(Box<Hello>),
-    /// One more event; a late viewer gets all of them first.
+    /// One more event.
     Event(Box<Stamped>),
-    /// Everything up to here was sent: the viewer shows the present.
+    /// Everything that is past was sent: the viewer shows the present.
     CaughtUp,
     /// Events up to this number are as durable as their class asks for.
     Durable(u64),
@@ -79,6 +73,8 @@ pub enum FromEngine {
 pub enum ToEngine {
     Hello {
         protocol: u32,
+        /// It will never ask for a change.
+        looks_only: bool,
     },
     Command {
         id: u64,
@@ -89,7 +85,13 @@ pub enum ToEngine {
         from: u64,
         count: u64,
     },
+    Control {
+        id: u64,
+        control: Control,
+    },
+    /// The person behind it is there.
+    Present,
     Replay(ReplayControl),
-    /// End the engine: only where it runs in the viewer's own process.
+    /// The viewer leaves, and means to. An engine in its own process ends with it.
     Quit,
 }

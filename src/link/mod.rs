@@ -2,7 +2,8 @@
 //! bytes. In one process too, so that a viewer never sees more than what travels.
 
 mod message;
+pub mod socket;
 mod wire;
 
-pub use message::{FromEngine, Hello, PROTOCOL, Role, ToEngine};
-pub use wire::{LONGEST, Reader, WireError, Writer, pair};
+pub use message::{FromEngine, Hello, PROTOCOL, ToEngine};
+pub use wire::{LONGEST, LONGEST_ASKED, Reader, Stream, WireError, Writer, pair};

@@ -4,8 +4,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
-/// Longest message, in bytes. The largest is the plan.
-pub const LONGEST: usize = 4 << 20;
+/// Longest message of an engine, in bytes. The largest is the state, with its plan.
+pub const LONGEST: usize = 64 << 20;
+
+/// Longest message of a viewer, in bytes: a command.
+pub const LONGEST_ASKED: usize = 256 << 10;
+
+/// Whatever carries bytes both ways.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// Why a message could not be read or written.
 #[derive(Debug)]
@@ -23,7 +31,7 @@ impl std::fmt::Display for WireError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             WireError::Closed => f.write_str("the other side has left"),
-            WireError::TooLong => write!(f, "a message is longer than {LONGEST} bytes"),
+            WireError::TooLong => f.write_str("a message is longer than messages are"),
             WireError::Shape(why) => write!(f, "not a message: {why}"),
             WireError::Io(e) => e.fmt(f),
         }
@@ -37,12 +45,18 @@ impl std::error::Error for WireError {}
 pub struct Reader<R> {
     from: BufReader<R>,
     line: Vec<u8>,
+    longest: usize,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
     /// Over a stream.
     pub fn new(from: R) -> Self {
-        Self { from: BufReader::new(from), line: Vec::new() }
+        Self::with_longest(from, LONGEST)
+    }
+
+    /// The same, where a message is no longer than so many bytes.
+    pub fn with_longest(from: R, longest: usize) -> Self {
+        Self { from: BufReader::new(from), line: Vec::new(), longest }
     }
 
     /// The next message. Dropping the future loses nothing.
@@ -51,15 +65,17 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     /// The stream ended, or what came is no message.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
         loop {
-            let room = (LONGEST + 1).saturating_sub(self.line.len()) as u64;
+            let room = (self.longest + 1).saturating_sub(self.line.len()) as u64;
             let read =
                 (&mut self.from).take(room).read_until(b'\n', &mut self.line).await.map_err(WireError::Io)?;
             if self.line.last() == Some(&b'\n') {
                 let message = serde_json::from_slice(&self.line).map_err(|e| WireError::Shape(e.to_string()));
                 self.line.clear();
+                // A long one now and then is no reason to keep its room for ever.
+                self.line.shrink_to(LONGEST_ASKED);
                 return message;
             }
-            if self.line.len() > LONGEST {
+            if self.line.len() > self.longest {
                 return Err(WireError::TooLong);
             }
             if read == 0 {

@@ -5,8 +5,8 @@ use super::model::Model;
 use super::msg::Ask;
 use super::overlays::{Act, Attest, CheckView, Commit, Confirm, Decide, Grave, Overlay, Page, Waive};
 use crate::core::command::Command;
+use crate::core::control::Control;
 use crate::core::plan::Tier;
-use crate::core::run::Phase;
 use crate::core::watch::ReplayControl;
 use crate::input::Action;
 
@@ -76,6 +76,11 @@ impl Model {
                     self.open(Overlay::Commit(self::Commit::new(Grave::Step(step))));
                     return self.prove();
                 }
+            }
+            TakeControl => return self.control(Control::Take),
+            OfferControl => {
+                let offered = self.state.as_ref().is_some_and(|s| s.seats.offered);
+                return self.control(if offered { Control::Keep } else { Control::Offer });
             }
             Revise => {
                 if let Some(dialog) = self.state.as_ref().and_then(|s| self::Attest::of_revision(&s.plan)) {
@@ -154,13 +159,7 @@ impl Model {
             Theme => return vec![Ask::NextTheme],
             Redraw => return vec![Ask::Redraw],
             Suspend => return vec![Ask::Suspend],
-            Leave => {
-                if self.leaving_ends_something() {
-                    self.open(Overlay::Confirm(Confirm::new(Act::Leave)));
-                } else {
-                    return vec![Ask::Leave];
-                }
-            }
+            Leave => return vec![Ask::Leave],
 
             ReplayPause => return vec![Ask::Replay(ReplayControl::TogglePause)],
             ReplayStep => return vec![Ask::Replay(ReplayControl::Step)],
@@ -181,6 +180,13 @@ impl Model {
         self.asked.insert(id, name(&command));
         self.dirty = true;
         vec![Ask::Command { id, command }]
+    }
+
+    fn control(&mut self, control: Control) -> Vec<Ask> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.asked.insert(id, "Control");
+        vec![Ask::Control { id, control }]
     }
 
     pub(super) fn open(&mut self, overlay: Overlay) {
@@ -283,19 +289,6 @@ impl Model {
                 Vec::new()
             }
         }
-    }
-
-    /// Something goes on that would lose its engine.
-    pub(super) fn leaving_ends_something(&self) -> bool {
-        let under_way = self.state.as_ref().is_some_and(|s| {
-            let mending = s.open_sequence().is_some();
-            mending || s.phase.is_under_way() || matches!(s.phase, Phase::AwaitingCommit | Phase::Finalising)
-        });
-        under_way
-            && self.modes.own_engine
-            && !self.modes.imitated
-            && self.modes.replay.is_none()
-            && self.gone.is_none()
     }
 }
 

@@ -9,6 +9,7 @@ use super::signs;
 use super::time;
 use super::widgets::row::Row;
 use crate::core::command::plural;
+use crate::core::control;
 use crate::core::gate_rules::waived;
 use crate::core::run::Phase;
 use crate::core::sequence::Wish;
@@ -299,8 +300,13 @@ fn labels(model: &Model, theme: &Theme) -> Vec<Row> {
     if model.state.as_ref().is_some_and(|s| s.plan.rehearses()) {
         out.push("REHEARSAL".into());
     }
-    if m.read_only && m.replay.is_none() {
-        out.push("READ-ONLY".into());
+    if m.replay.is_none() && model.state.is_some() {
+        match (model.role(), model.other_controller()) {
+            (control::Role::Observer, _) => out.push("READ-ONLY".into()),
+            (control::Role::Operator, Some(seat)) => out.push(format!("{} HAS CONTROL", seat.who)),
+            (control::Role::Operator, None) => out.push("NO CONTROL".into()),
+            _ => {}
+        }
     }
     if model.gone.is_some() {
         out.push("NO ENGINE".into());

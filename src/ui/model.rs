@@ -11,6 +11,7 @@ use super::derived::Derived;
 use super::layout::Pane;
 use super::logs::Lines;
 use super::overlays::Overlay;
+use crate::core::control::{Role, Seat, ViewerId};
 use crate::core::decide::Pulse;
 use crate::core::event::ReadKey;
 use crate::core::log::Which;
@@ -58,7 +59,7 @@ pub struct Model {
 /// What kind of run is looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Modes {
-    pub read_only: bool,
+    pub viewer: ViewerId,
     pub imitated: bool,
     pub own_engine: bool,
     /// Engine seconds in a real second.
@@ -140,6 +141,11 @@ impl Model {
         std::mem::take(&mut self.dirty)
     }
 
+    /// The engine has left, and said so.
+    pub fn is_left(&self) -> bool {
+        self.gone.is_some()
+    }
+
     /// Draw again although nothing changed: another theme, a screen that was spoilt.
     pub fn touch(&mut self) {
         self.dirty = true;
@@ -159,6 +165,18 @@ impl Model {
     pub(super) fn refuse(&mut self, text: impl Into<String>) {
         self.note = Some(Note { text: text.into(), refused: true, left: NOTE_TICKS });
         self.dirty = true;
+    }
+
+    /// What this screen may do. Who has no seat only looks.
+    pub(super) fn role(&self) -> Role {
+        let seat = self.state.as_ref().and_then(|s| s.seats.seats.get(&self.modes.viewer));
+        seat.map_or(Role::Observer, |s| s.role)
+    }
+
+    /// Who has control, where it is another one.
+    pub(super) fn other_controller(&self) -> Option<&Seat> {
+        let (id, seat) = self.state.as_ref()?.seats.controller()?;
+        (id != self.modes.viewer).then_some(seat)
     }
 
     /// Nodes are being worked on: the run has been started, or a sequence before it.

@@ -3,21 +3,23 @@
 use jiff::Timestamp;
 
 use crate::core::command::{Command, Refusal};
+use crate::core::control::{Control, ViewerId};
 use crate::core::decide::Pulse;
 use crate::core::event::Stamped;
 use crate::core::log::{LogLine, Which};
-use crate::core::plan::Plan;
+use crate::core::state::State;
 use crate::core::watch::{Clocking, ReplayControl, ReplayState};
 use crate::input::Key;
 
 /// First words of an engine, as far as the screen needs them.
 #[derive(Clone, Debug)]
 pub struct Hello {
-    pub plan: Box<Plan>,
+    /// Everything that has happened so far.
+    pub state: Box<State>,
+    /// This viewer's number: its seat in the state says what it may do.
+    pub viewer: ViewerId,
     pub run_id: String,
     pub clocking: Clocking,
-    /// This viewer may look, not change.
-    pub read_only: bool,
     pub replay: Option<ReplayState>,
     /// Machines are imitated.
     pub imitated: bool,
@@ -80,6 +82,10 @@ pub enum Ask {
         which: Which,
         from: u64,
         count: u64,
+    },
+    Control {
+        id: u64,
+        control: Control,
     },
     Replay(ReplayControl),
     /// Write the report of this run, and say where it is: `Msg::Told`.

@@ -5,6 +5,7 @@ use super::model::Model;
 use super::overlays::{CheckView, Overlay, Page};
 use crate::core::baseline::unexplained;
 use crate::core::command::{Command, REASON_LEAST, abandonable, allowed, keys_of, lost, moment, recoverable};
+use crate::core::control::{self, Role};
 use crate::core::event::VerdictKey;
 use crate::core::gate_rules::waivable;
 use crate::core::name::NodeName;
@@ -17,12 +18,20 @@ impl Model {
     /// Why an action cannot be done now; none = it can.
     pub(super) fn refusal(&self, action: Action) -> Option<String> {
         use Action::*;
+        if let Some(why) = self.lacks_control(action) {
+            return Some(why);
+        }
         match action {
+            TakeControl => self.cannot_take(),
+            OfferControl if self.role() != Role::Controller => Some("you do not have control".into()),
+            OfferControl if self.state.as_ref().is_none_or(|s| s.seats.seats.len() < 2) => {
+                Some("nobody else is there".into())
+            }
             CheckAll | RetryFailed | FixAll | Start | Pause | Resume | Stop | Defer => {
                 self.cannot_change().or_else(|| self.derived()?.refusals.get(&action)?.clone())
             }
             // Whoever only looks may connect: it changes nothing.
-            Connect if self.modes.read_only && self.modes.replay.is_none() && self.gone.is_none() => {
+            Connect if self.role() == Role::Observer && self.modes.replay.is_none() && self.gone.is_none() => {
                 allowed(self.state.as_ref()?, &Command::Connect, self.now).err().map(|r| r.0)
             }
             Connect => self.refused(&Command::Connect),
@@ -103,10 +112,43 @@ impl Model {
         if self.modes.replay.is_some() {
             return Some("this is a replay: it changes nothing".into());
         }
-        if self.modes.read_only {
+        if self.role() == Role::Observer {
             return Some("this screen is read-only".into());
         }
         None
+    }
+
+    /// Why an action has to wait until this screen has control.
+    fn lacks_control(&self, action: Action) -> Option<String> {
+        use Action::*;
+        let changes = matches!(
+            action,
+            Fix | FixAll
+                | Attest
+                | Waive
+                | AcceptChanges
+                | Start
+                | Resume
+                | Stop
+                | Revise
+                | Commit
+                | Defer
+                | Abandon
+                | Recover
+        );
+        if !changes || self.role() != Role::Operator || self.cannot_change().is_some() {
+            return None;
+        }
+        let key = self.keymap.key_of(TakeControl).map_or_else(String::new, |k| format!(": {k} takes it"));
+        Some(match self.other_controller() {
+            Some(seat) => format!("{} has control, from {}{key}", seat.who, seat.from),
+            None => format!("nobody has control{key}"),
+        })
+    }
+
+    /// Why control cannot be taken. How long its holder has been silent only the engine knows.
+    fn cannot_take(&self) -> Option<String> {
+        self.cannot_change().or_else(|| (self.role() == Role::Controller).then(|| "you have it".to_owned()))
     }
 
     /// Why a command would be refused.
@@ -115,7 +157,8 @@ impl Model {
             return Some(why);
         }
         let state = self.state.as_ref()?;
-        allowed(state, command, self.now).err().map(|r| r.0)
+        let may = control::may(self.role(), command, self.other_controller());
+        may.and_then(|()| allowed(state, command, self.now)).err().map(|r| r.0)
     }
 
     /// The same for opening the dialog of an irreversible step: a proof that is being read is no reason to keep it shut.

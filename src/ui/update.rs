@@ -1,7 +1,5 @@
 //! Messages in, questions out.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::layout::Pane;
@@ -10,9 +8,10 @@ use super::msg::{Ask, Hello, Msg};
 use super::overlays::{Grave, Overlay};
 use crate::core::brief::brief;
 use crate::core::command::{Command, PROOF_FRESH_FOR};
+use crate::core::control::{Role, ViewerId};
 use crate::core::event::{Event, Stamped};
 use crate::core::log::Which;
-use crate::core::state::State;
+use crate::input::Action;
 
 impl Model {
     /// Takes in what happened and gives what the screen wants done about it.
@@ -106,12 +105,13 @@ impl Model {
     }
 
     fn greet(&mut self, hello: Hello) {
-        self.state = Some(State::new(Arc::new(*hello.plan)));
+        // What one looks at is how it goes, once it goes.
+        self.focus = if hello.state.run.is_some() { Pane::Progress } else { Pane::Checks };
+        self.now = hello.state.at.map_or(hello.clocking.now, |at| at.max(hello.clocking.now));
         self.run_id = hello.run_id;
-        self.now = hello.clocking.now;
         self.modes = Modes {
-            read_only: hello.read_only,
-            imitated: hello.imitated,
+            viewer: hello.viewer,
+            imitated: hello.imitated || hello.state.engine.as_ref().is_some_and(|e| e.imitated),
             own_engine: hello.own_engine,
             scale: hello.clocking.scale,
             replay: hello.replay,
@@ -123,14 +123,18 @@ impl Model {
         self.asked.clear();
         self.overlays.clear();
         self.looking.column = None;
-        self.focus = Pane::Checks;
+        self.state = Some(*hello.state);
         self.changed();
     }
 
     fn event(&mut self, stamped: &Stamped) {
         let Some(state) = &mut self.state else { return };
+        let before = state.seats.controller().map(|(id, _)| id);
         state.apply(stamped);
         match &stamped.event {
+            Event::ControlMoved { .. } | Event::ControlOffered { .. } | Event::ViewerGone { .. } => {
+                self.control_changed(before);
+            }
             // What one looks at from now on is how it goes.
             Event::StartIntended { .. } if self.focus == Pane::Checks => self.focus = Pane::Progress,
             Event::EngineStarted(engine) => self.modes.imitated |= engine.imitated,
@@ -155,6 +159,26 @@ impl Model {
         let told = self.state.as_ref().is_some_and(|s| brief(s).is_some());
         if told && self.overlays.is_empty() && self.modes.replay.is_none() {
             self.overlays.push(Overlay::Brief(Default::default()));
+        }
+    }
+
+    /// Who has control now, or could, where that concerns this screen.
+    fn control_changed(&mut self, before: Option<ViewerId>) {
+        let Some(seats) = self.state.as_ref().map(|s| &s.seats) else { return };
+        let (me, now) = (self.modes.viewer, seats.controller().map(|(id, s)| (id, s.who.clone())));
+        let offered = seats.offered;
+        if self.role() == Role::Observer || self.modes.replay.is_some() {
+            return;
+        }
+        let key = self.keymap.key_of(Action::TakeControl).map_or_else(String::new, |k| format!(": {k} takes it"));
+        match now {
+            Some((id, _)) if id == me && before != Some(me) => self.say("You have control now."),
+            Some((id, _)) if id == me && offered => self.say("Control is offered to whoever takes it."),
+            Some((id, _)) if id == me => {}
+            Some((_, who)) if before == Some(me) => self.refuse(format!("{who} has control now.")),
+            Some((_, who)) if offered => self.say(format!("{who} offers control{key}.")),
+            None if before.is_some() => self.say(format!("Nobody has control{key}.")),
+            _ => {}
         }
     }
 

@@ -23,7 +23,7 @@ use nodelift::journal;
 use portable_pty::CommandBuilder;
 use serde_json::{Value as Json, json};
 
-use lab::{Engine, Lab, Options};
+use lab::{Engine, Lab, Options, processes};
 use pty::Terminal;
 
 /// Machines of the cluster in every world that is tried here.
@@ -91,9 +91,28 @@ impl Trial {
         (out.status.code(), text)
     }
 
-    fn home(&self) -> [(&'static str, PathBuf); 3] {
+    /// Ends the engine, as a power cut would.
+    pub fn kill_engine(&self) {
+        let engines = self.engines();
+        assert_eq!(engines.len(), 1, "{engines:?}");
+        engines.into_iter().for_each(processes::end);
+    }
+
+    /// Engines of the lab's runs.
+    pub fn engines(&self) -> Vec<u32> {
+        let is_engine = |pid: &u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|b| *b == 0).filter(|a| !a.is_empty()).next_back() == Some(b"engine")
+        };
+        processes::of_world(self.lab.world().path(), None).into_iter().filter(is_engine).collect()
+    }
+
+    /// Where the program finds the lab's state, and nothing else.
+    pub fn home(&self) -> [(&'static str, PathBuf); 4] {
         let folder = self.lab.folder();
         [
+            // By this what is left of it is ended with the lab.
+            ("NODELIFT_LAB_WORLD", self.lab.world().path().to_owned()),
             ("HOME", folder.to_owned()),
             ("XDG_CONFIG_HOME", folder.join("config")),
             ("NODELIFT_STATE", folder.join("state")),

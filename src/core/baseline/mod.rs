@@ -145,7 +145,7 @@ fn is_zero(n: &u32) -> bool {
 }
 
 /// What a person accepted, with their reason.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Acceptance {
     pub changes: Vec<Change>,
     pub reason: String,
@@ -154,7 +154,7 @@ pub struct Acceptance {
 }
 
 /// A node before and after.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Configuration {
     /// As it was before anything was done to it, or why that is not known.
     pub before: Option<Seen<Answer>>,

@@ -216,8 +216,13 @@ impl Decider {
 
     /// Takes in an event that happened outside the rules: an engine start, a sealed plan.
     pub fn record(&mut self, event: Event, now: Timestamp) -> Turn {
+        self.record_by(ENGINE, event, now)
+    }
+
+    /// The same, caused by a person.
+    pub fn record_by(&mut self, actor: &str, event: Event, now: Timestamp) -> Turn {
         let mut turn = Turn::default();
-        self.emit(&mut turn, ENGINE, event, now);
+        self.emit(&mut turn, actor, event, now);
         self.settle(&mut turn, now);
         turn
     }

@@ -28,7 +28,6 @@ pub enum Act {
     Resume,
     Stop,
     Defer,
-    Leave,
 }
 
 impl Act {
@@ -42,7 +41,6 @@ impl Act {
             Act::Resume => vec![Command::Resume],
             Act::Stop => vec![Command::Stop],
             Act::Defer => vec![Command::Defer],
-            Act::Leave => return vec![Decision::Leave],
         };
         commands.into_iter().map(Decision::Command).collect()
     }

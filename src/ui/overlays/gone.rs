@@ -28,8 +28,8 @@ pub fn write(model: &Model, doc: &mut Doc) {
         doc.text(
             &format!(
                 "{driver} goes on by itself with what it was doing: nothing more is started on any node, nothing is broken \
-                 off. Run nodelift again on the same inventory: it finds this run, looks what became of it, and goes on \
-                 when you say so."
+                 off. nodelift recover {} looks what became of it, and goes on when you say so.",
+                state.plan.cluster
             ),
             Role::Text,
         );

@@ -92,31 +92,6 @@ pub fn question(model: &Model, act: &Act, theme: &Theme, width: usize) -> Questi
             defer(state, &mut doc);
             ("End the run without the steps that cannot be undone".to_owned(), "End the run")
         }
-        Act::Leave if state.open_sequence().is_some() => {
-            let text = "This screen and its engine end together. What was begun on a node goes on by itself; no further node is \
-                        begun, and one that was drained stays out of service until you come back.";
-            doc.text(text, Role::Text);
-            doc.blank();
-            let text = "Run nodelift again on the same inventory: it looks what became of it, and goes on when you say so.";
-            doc.text(text, Role::Text);
-            ("Leave while nodes are restarted".to_owned(), "Leave")
-        }
-        Act::Leave => {
-            doc.text(
-                &format!(
-                    "This screen and its engine end together. {driver} goes on with what it is doing; nobody watches it, and \
-                     no further step is taken."
-                ),
-                Role::Text,
-            );
-            doc.blank();
-            doc.text(
-                "Run nodelift again on the same inventory: it finds this run, looks what became of it, and goes on when you \
-                 say so.",
-                Role::Text,
-            );
-            ("Leave while the run is on".to_owned(), "Leave")
-        }
     };
     Question { title, body: doc.lines, no: "Cancel".into(), yes: yes.into() }
 }
