@@ -43,6 +43,8 @@ impl Judge {
             ActionKind::Do { probe, .. } | ActionKind::Detached { probe, .. } => of_probe(probe).collect(),
             ActionKind::Restart { probe, .. } => probe.iter().flat_map(of_probe).collect(),
         });
+        let gates = plan.gates.iter().flat_map(|g| &g.conditions);
+        let gates = gates.flat_map(|c| std::iter::once(&c.pass).chain(&c.observed));
         let changes = plan
             .baseline
             .iter()
@@ -52,6 +54,7 @@ impl Judge {
             .chain(steps)
             .chain(items)
             .chain(actions)
+            .chain(gates)
             .filter_map(|e| Some((e.0.clone(), Compiled::new(&e.0).ok()?)))
             .collect();
         Self(compiled)
@@ -132,7 +135,7 @@ impl Judge {
                 let held = self
                     .facts_scope(state, &p.facts, CheckScope::Cluster, None)
                     .and_then(|s| self.holds(&p.pass, &s).map_err(|NoValue(why)| why));
-                ProofItem { title: p.title.clone(), holds: held == Ok(true), why: held.err() }
+                ProofItem { title: p.title.clone(), holds: held == Ok(true), why: held.err(), gate: None }
             })
             .collect()
     }
@@ -218,7 +221,7 @@ impl Judge {
             let holds = held == Ok(true);
             let observed = || self.text(c.observed.as_ref()?, scope.as_ref().ok()?);
             let why = if holds { None } else { held.err().or_else(observed) };
-            ProofItem { title: c.title.clone(), holds, why }
+            ProofItem { title: c.title.clone(), holds, why, gate: c.gate.as_ref().map(|g| g.id.clone()) }
         });
         judged.collect()
     }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::baseline::Configuration;
 use super::connection::Connection;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
+use super::gate_rules::Judged;
+use super::hooks::HookRun;
 use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
 use super::plan::{Plan, Scope, Severity, Stage, Step};
@@ -52,6 +54,10 @@ pub struct State {
     /// What people confirmed because no script can tell it.
     pub attested: BTreeMap<VerdictKey, Attestation>,
     pub fixes: BTreeMap<OpId, FixState>,
+    /// The gates before the next node, as they were judged last.
+    pub gates: Option<Judged>,
+    /// Every hook that was begun, in order.
+    pub hooks: Vec<HookRun>,
     /// The sequence that was started last.
     pub sequence: Option<SequenceRun>,
     pub storage: Option<Seen<StorageView>>,
@@ -286,6 +292,8 @@ impl State {
             waivers: Vec::new(),
             attested: BTreeMap::new(),
             fixes: BTreeMap::new(),
+            gates: None,
+            hooks: Vec::new(),
             sequence: None,
             storage: None,
             driver: None,

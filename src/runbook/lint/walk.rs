@@ -8,8 +8,8 @@ use crate::config::diagnose::Source;
 use crate::core::plan::Class;
 use crate::runbook::files::{Files, beside};
 use crate::runbook::schema::{
-    ActionKindWord, BaselineTable, CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, RunbookFile,
-    SequenceTable, StepTable, Word,
+    ActionKindWord, BaselineTable, CheckTable, DriverTable, FactsTable, GateTable, IncludedFile, LogTable,
+    RunbookFile, SequenceTable, StepTable, Word,
 };
 
 /// One file of a runbook. What cannot be read has no part: loading says why.
@@ -19,6 +19,7 @@ pub struct Part {
     pub facts: Vec<FactsTable>,
     pub checks: Vec<CheckTable>,
     pub steps: Vec<StepTable>,
+    pub gates: Vec<GateTable>,
     pub sequences: Vec<SequenceTable>,
     pub logs: Vec<LogTable>,
     pub driver: Option<DriverTable>,
@@ -41,6 +42,7 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
             facts: file.facts,
             checks: file.check,
             steps: file.step,
+            gates: file.gate,
             sequences: file.sequence,
             logs: file.log,
             driver: Some(file.driver),
@@ -59,6 +61,7 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
                 facts: file.facts,
                 checks: file.check,
                 steps: Vec::new(),
+                gates: file.gate,
                 sequences: file.sequence,
                 logs: Vec::new(),
                 driver: None,
