@@ -5,12 +5,12 @@ mod pump;
 
 use nodelift::core::advice::advice;
 use nodelift::core::command::Command;
-use nodelift::core::event::Event;
+use nodelift::core::event::{Event, Outcome, VerdictKey};
 use nodelift::core::name::NodeName;
 use nodelift::core::pace;
 use nodelift::core::plan::{Plan, Stage, StepKind};
 use nodelift::core::progress;
-use nodelift::core::run::{Phase, RunVerdict, UnitState};
+use nodelift::core::run::{PauseReason, Phase, RunVerdict, UnitState};
 use nodelift::core::state::State;
 use nodelift::core::summary::{Usual, eta, usual};
 use nodelift::core::survival::survival;
@@ -267,4 +267,82 @@ async fn what_survives_is_told_from_votes_and_copies() {
         assert_eq!((s.votes, s.copies), (Some(votes), Some(copies)), "{name}: {s:?}");
         assert_eq!(s.another_may_fail(), votes > 0 && copies > 0);
     }
+}
+
+/// What else is installed on a node, by the ids of its knowledge base.
+fn has(p: &Pump, node: &str, kb: &str) -> bool {
+    p.site.look(|w| w.machine(node)["hotfixes"].as_array().is_some_and(|h| h.contains(&json!(kb))))
+}
+
+fn further() -> [(&'static str, Json); 1] {
+    [("further_updates", json!("install"))]
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_updates_are_installed_once_every_node_is_there() {
+    let mut p = Pump::with_settings(world("ready"), &further(), |w| {
+        // The second restart takes the value away once more.
+        w["faults"] = json!([{"on": "reboot", "machine": "HCI-N2", "skip": 1, "times": 1, "do": {"reverts_registry": true}}]);
+    });
+    p.start().await;
+    p.until("the second run", |s| s.current_step() == Some("further-updates") && s.own_run().is_some()).await;
+    assert_eq!(p.state().foreign_run(), None);
+    assert!(p.state().run.as_ref().unwrap().units.values().all(|u| u.state.is_good()), "{}", p.units());
+    p.until("the end of it", |s| matches!(s.phase, Phase::AwaitingCommit | Phase::Paused(_))).await;
+    assert_eq!(p.state().phase, Phase::AwaitingCommit, "{}\n{}", p.state().phase_why, p.verdicts());
+    for node in ["HCI-N1", "HCI-N2", "HCI-N3", "HCI-N4"] {
+        assert!(has(&p, node, "KB5060118"), "{node}");
+    }
+    let proof = p.state().verdict_of(&VerdictKey { check: "proof-further".into(), node: None }).expect("a proof");
+    assert_eq!((proof.value.outcome, proof.value.observed.as_deref()), (Outcome::Pass, Some("none")));
+    let key = "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\FileSystem";
+    let value =
+        p.site.look(|w| w.machine("HCI-N2")["registry"][key]["RefsEnableMetadataValidation"]["value"].clone());
+    assert_eq!(value, json!(0), "it is watched in this run too");
+    let began = |id: &str| {
+        p.events.iter().filter(|e| matches!(&e.event, Event::StepIntended { step, .. } if step == id)).count()
+    };
+    assert_eq!((began("cau-run"), began("further-updates")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_updates_that_fail_are_told_and_an_engine_that_ends_meanwhile_asks_for_them_once() {
+    let mut p = Pump::with_settings(world("ready"), &further(), |w| {
+        w["faults"] = json!([{"on": "drain", "machine": "HCI-N3", "skip": 1, "times": 2, "do": {"fail": "a resource has locked status"}}]);
+    });
+    p.start().await;
+    p.until("the second run", |s| s.current_step() == Some("further-updates") && s.own_run().is_some()).await;
+    p.engine_restarts();
+    p.until("what became of it", |s| s.phase == Phase::Paused(PauseReason::Recovered)).await;
+    assert!(p.state().phase_why.contains("goes on, driven by COORD01"), "{}", p.state().phase_why);
+    p.command(Command::Resume);
+    p.until("the words", |s| s.phase == Phase::Paused(PauseReason::NeedsDecision)).await;
+    let why = p.state().phase_why.clone();
+    assert!(
+        why.starts_with("Cluster-Aware Updating ended with PartiallyFailed; HCI-N3")
+            && why.contains("locked status"),
+        "{why}"
+    );
+    let began = |p: &Pump| {
+        p.events
+            .iter()
+            .filter(|e| matches!(&e.event, Event::StepIntended { step, .. } if step == "further-updates"))
+            .count()
+    };
+    assert_eq!(began(&p), 1);
+    p.command(Command::Resume);
+    p.until("the end of it", |s| s.phase == Phase::AwaitingCommit).await;
+    assert_eq!(began(&p), 2);
+    assert!(has(&p, "HCI-N3", "KB5060118") && has(&p, "HCI-N4", "KB5060118"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_for_where_nothing_is_offered() {
+    let mut p =
+        Pump::with_settings(world("ready"), &further(), |w| w["update_service"]["quality_updates"] = json!([]));
+    p.start().await;
+    p.until("the end of it", |s| matches!(s.phase, Phase::AwaitingCommit | Phase::Paused(_))).await;
+    let step = p.state().run.as_ref().unwrap().steps["further-updates"].ended.clone().expect("an end").value;
+    assert_eq!((step.ok, step.message.as_str()), (true, "there is nothing to do"));
+    assert_eq!(p.site.look(|w| w.top("cau")["history"].as_array().map(Vec::len)), Some(1));
 }

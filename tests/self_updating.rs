@@ -366,3 +366,26 @@ async fn an_update_that_fails_pauses_with_its_first_error_and_can_go_on() {
     let proof = p.state().checks.iter().find(|(k, _)| k.check == "proof-credssp");
     assert_eq!(proof.and_then(|(_, c)| c.current.as_ref()).map(|v| v.value.outcome), Some(Outcome::Pass));
 }
+
+#[tokio::test(start_paused = true)]
+async fn further_updates_are_a_second_run_of_the_role_while_credssp_is_still_on() {
+    let mut p = Pump::of(
+        RUNBOOK,
+        world("ready"),
+        |_| {},
+        |site| {
+            site.coordinator = None;
+            site.settings.extend([("credssp".into(), json!(true)), ("further_updates".into(), json!("install"))]);
+        },
+    );
+    ready(&mut p).await;
+    p.command(Command::Start);
+    p.until("the second run", |s| s.current_step() == Some("further-updates") && s.own_run().is_some()).await;
+    assert!(NODES.iter().all(|n| credssp(&p, n)), "it may need it");
+    p.until("the end of it", |s| matches!(s.phase, Phase::AwaitingCommit | Phase::Paused(_))).await;
+    assert_eq!(p.state().phase, Phase::AwaitingCommit, "{}\n{}", p.state().phase_why, p.verdicts());
+    let plugins: Vec<Json> = history(&p).iter().map(|r| r["plugin"].clone()).collect();
+    assert_eq!(plugins, [json!("Microsoft.RollingUpgradePlugin"), json!("Microsoft.WindowsUpdatePlugin")]);
+    assert!(all_off(&p));
+    assert_eq!(role(&p)["status"], "Offline");
+}

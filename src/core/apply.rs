@@ -580,8 +580,8 @@ impl State {
     fn driver_seen(&mut self, view: &DriverView, at: jiff::Timestamp) {
         let ours = view.run.as_ref().filter(|r| self.began_by_us(r)).map(|r| r.id.clone());
         if let Some(id) = ours
-            && let Some(delegate) = self.plan.steps.iter().find(|s| s.kind == StepKind::Delegate)
-            && let Some(step) = self.run.as_mut().and_then(|r| r.steps.get_mut(&delegate.id))
+            && let Some(driving) = self.driving().map(|s| s.id.clone())
+            && let Some(step) = self.run.as_mut().and_then(|r| r.steps.get_mut(&driving))
         {
             step.run_id.get_or_insert(id);
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::event::ProofItem;
 use super::name::{NodeName, OpId};
-use super::plan::{Place, StepKind};
+use super::plan::{Place, Step};
 use super::state::{Seen, State, StepEnd, StepState};
 use super::summary::duration;
 use super::view::{DriverRun, OpVerdict};
@@ -29,16 +29,23 @@ pub struct Recovery {
 }
 
 impl State {
-    /// The step that hands the nodes over, as far as it is known.
+    /// The step that made the driver run last, as far as it is known.
     pub fn handed_over(&self) -> Option<&StepState> {
-        let step = self.plan.steps.iter().find(|s| s.kind == StepKind::Delegate)?;
-        self.run.as_ref()?.steps.get(&step.id)
+        self.run.as_ref()?.steps.get(&self.driving()?.id)
+    }
+
+    /// The step that made the driver run last; the first one that does while none has.
+    pub(super) fn driving(&self) -> Option<&Step> {
+        let asked = |s: &&Step| self.run.as_ref().and_then(|r| r.steps.get(&s.id)?.intended_at);
+        let drives = self.plan.steps.iter().filter(|s| s.kind.drives());
+        // Of those that were never asked the first one.
+        drives.rev().max_by_key(asked)
     }
 
     /// Whether a run of the driver is the one that our step began: it started after our intent, on the machine that we asked.
     pub(super) fn began_by_us(&self, run: &DriverRun) -> bool {
         const SKEW: i64 = 60;
-        let Some(step) = self.plan.steps.iter().find(|s| s.kind == StepKind::Delegate) else { return false };
+        let Some(step) = self.driving() else { return false };
         let Some(known) = self.handed_over().filter(|s| s.ended.is_none() && s.op.is_some()) else { return false };
         let orchestrator = NodeName::new(&run.orchestrator);
         let there = match step.on {
@@ -103,7 +110,7 @@ impl State {
         let coordinator =
             step.node.as_ref().map_or_else(|| "the machine that drove".to_owned(), NodeName::to_string);
         // The cluster's own role has no process of ours that could be looked for.
-        let looked_for = self.plan.steps.iter().any(|s| s.kind == StepKind::Delegate && s.detached);
+        let looked_for = self.plan.steps.iter().any(|s| s.kind.drives() && s.detached);
         let mut conditions = vec![
             item("Every node is Up", (!not_up.is_empty()).then(|| not_up.join(", "))),
             item(

@@ -49,6 +49,9 @@ pub enum StepKind {
     Delegate,
     /// Move the nodes ourselves, one after the other, by a sequence.
     Sequence,
+    /// Have the driver do something else to the nodes that are there already, unless the probe says that there is nothing to do; over
+    /// when its report says so.
+    Drive,
     /// Judge every `after` check.
     Verify,
     /// Something that a person does outside, and confirms.
@@ -61,6 +64,11 @@ impl StepKind {
     /// Moves the nodes, by whomever.
     pub fn moves_nodes(self) -> bool {
         matches!(self, StepKind::Delegate | StepKind::Sequence)
+    }
+
+    /// A run of the driver is made by it.
+    pub fn drives(self) -> bool {
+        matches!(self, StepKind::Delegate | StepKind::Drive)
     }
 
     /// It waits for a person.

@@ -441,6 +441,9 @@ impl Loader<'_> {
             StepKind::Delegate if t.script.is_none() || t.class != Class::Once => {
                 lacks("`script` and `class = \"once\"`: it hands the nodes over");
             }
+            StepKind::Drive if t.script.is_none() || t.class != Class::Once || t.probe.is_none() => {
+                lacks("`script`, `class = \"once\"` and a `probe`: it makes the driver run once more");
+            }
             StepKind::Sequence if t.sequence.is_none() || t.script.is_some() || t.class != Class::Once => {
                 lacks("`sequence` and `class = \"once\"`, without a script: it moves the nodes by a sequence");
             }

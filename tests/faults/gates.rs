@@ -28,7 +28,10 @@ async fn a_node_waits_for_a_gate_until_it_is_waived_by_its_item() {
     })
     .await;
     let (state, why) = unit(&p, "HCI-N1");
-    assert_eq!((state, why.as_str()), (UnitState::Gate, "waits until: The node has no restart pending: a restart is pending"));
+    assert_eq!(
+        (state, why.as_str()),
+        (UnitState::Gate, "waits until: The node has no restart pending: a restart is pending")
+    );
     let waive = |gate: &str| Command::Waive {
         key: VerdictKey::of_gate(gate),
         reason: "it restarts anyway in a moment".into(),
@@ -38,7 +41,8 @@ async fn a_node_waits_for_a_gate_until_it_is_waived_by_its_item() {
     assert!(refused(&p, &waive("quorum.nodes")).contains("can never be waived"));
     p.command(waive(gate));
     p.until("the drain", |s| s.unit(&node("HCI-N1")).is_some_and(|u| u.state == UnitState::Draining)).await;
-    let seen = p.state().gates.as_ref().expect("judged").of("node-ready").map(|(i, _)| i.clone()).collect::<Vec<_>>();
+    let seen =
+        p.state().gates.as_ref().expect("judged").of("node-ready").map(|(i, _)| i.clone()).collect::<Vec<_>>();
     let told = seen.iter().find(|i| i.gate.as_deref() == Some(gate)).expect("the item");
     assert_eq!(told.why.as_deref(), Some("a restart is pending; waived by operator"), "what was seen stays told");
 }

@@ -310,7 +310,8 @@ impl Decider {
     /// The driver was asked to move the nodes, and has not ended.
     fn is_driven(&self) -> bool {
         let step = self.state.current_step().and_then(|s| self.state.plan.step(s));
-        let known = step.filter(|s| s.kind.moves_nodes()).and_then(|s| self.state.run.as_ref()?.steps.get(&s.id));
+        let drives = step.filter(|s| s.kind.moves_nodes() || s.kind.drives());
+        let known = drives.and_then(|s| self.state.run.as_ref()?.steps.get(&s.id));
         known.is_some_and(|s| s.op.is_some())
     }
 

@@ -59,7 +59,7 @@ impl Decider {
     }
 
     /// A run began after it was asked for: it goes on, or it left a report.
-    fn began_since(&self, intended: Timestamp) -> bool {
+    pub(super) fn began_since(&self, intended: Timestamp) -> bool {
         let going = self.state.driver.as_ref().filter(|d| d.at > intended && !d.value.is_idle());
         let run = going.and_then(|d| d.value.run.as_ref());
         run.is_some_and(|r| r.started_utc.is_none_or(|s| seconds(intended, s) > -SKEW))

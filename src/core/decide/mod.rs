@@ -7,6 +7,7 @@ mod baseline;
 mod commands;
 mod detached;
 mod direct;
+mod drive;
 mod fixes;
 mod gates;
 mod handover;

@@ -14,7 +14,7 @@ use crate::core::gates::foreign_words;
 use crate::core::name::{NodeName, OpId};
 use crate::core::plan::{Moment, Step, StepKind};
 use crate::core::run::{PauseReason, Phase, RunVerdict, UnitState};
-use crate::core::state::CommitState;
+use crate::core::state::{CommitState, StepState};
 use crate::core::summary::overdue;
 use crate::core::view::{OpVerdict, OpView};
 
@@ -46,7 +46,11 @@ impl Decider {
             .steps
             .iter()
             .filter(|(id, s)| {
-                let hands_over = self.state.plan.step(id).is_some_and(|p| p.kind.moves_nodes() && p.detached);
+                let hands_over = self
+                    .state
+                    .plan
+                    .step(id)
+                    .is_some_and(|p| (p.kind.moves_nodes() || p.kind.drives()) && p.detached);
                 hands_over && s.started_at.is_none() && s.ended.is_none() && s.seen.is_none()
             })
             .filter_map(|(_, s)| Some((s.op.clone()?, s.node.clone())))
@@ -91,6 +95,7 @@ impl Decider {
             StepKind::Do => self.do_step(turn, &step, now),
             StepKind::Delegate => self.delegate(turn, &step, now),
             StepKind::Sequence => self.move_nodes(turn, &step, now),
+            StepKind::Drive => self.drive(turn, &step, now),
             StepKind::Verify => self.verify(turn, &step, now),
             StepKind::Person | StepKind::Commit if self.between_steps(turn, now) => {}
             StepKind::Person => {
@@ -148,30 +153,7 @@ impl Decider {
             return self.handed_over(turn, step, &known, op, now);
         }
         let verdict = known.seen.as_ref().map(|s| s.value.clone());
-        if known.started_at.is_none() {
-            // An intent without a result means maybe: look, never send again on doubt.
-            match verdict {
-                Some(
-                    OpVerdict::Running
-                    | OpVerdict::Ended { .. }
-                    | OpVerdict::Died
-                    | OpVerdict::InterruptedByReboot,
-                ) => {
-                    self.emit(turn, ENGINE, Event::StepStarted { step: step.id.clone(), op }, now);
-                }
-                // Looked at since it was last sent: it really did not arrive.
-                Some(OpVerdict::NotStarted) if self.looked_since_sent(&op) => {
-                    self.live.sent_at.insert(op.clone(), now);
-                    if let (Some(node), Some(script)) = (known.node.clone(), step.script.clone()) {
-                        self.live.ops.insert(op.clone());
-                        let more = BTreeMap::new();
-                        turn.effects.push(Effect::Detach { op, node, script, more, system: false });
-                    }
-                }
-                Some(OpVerdict::NotStarted | OpVerdict::Unknown) | None => {
-                    self.look_at(turn, &op, &known.node, now)
-                }
-            }
+        if !self.is_begun(turn, step, &known, &op, now) {
             return;
         }
         if self.state.run.as_ref().is_some_and(|r| r.units.values().all(|u| u.state.is_good())) {
@@ -184,6 +166,40 @@ impl Decider {
         if !matches!(verdict, Some(OpVerdict::Ended { .. })) {
             self.look_at(turn, &op, &known.node, now);
         }
+    }
+
+    /// Whether a detached operation is known to have begun: an intent without a result means maybe, so that it is looked at and never
+    /// sent again on doubt.
+    pub(super) fn is_begun(
+        &mut self,
+        turn: &mut Turn,
+        step: &Step,
+        known: &StepState,
+        op: &OpId,
+        now: Timestamp,
+    ) -> bool {
+        if known.started_at.is_some() {
+            return true;
+        }
+
+        match known.seen.as_ref().map(|s| &s.value) {
+            Some(
+                OpVerdict::Running | OpVerdict::Ended { .. } | OpVerdict::Died | OpVerdict::InterruptedByReboot,
+            ) => {
+                self.emit(turn, ENGINE, Event::StepStarted { step: step.id.clone(), op: op.clone() }, now);
+            }
+            // Looked at since it was last sent: it really did not arrive.
+            Some(OpVerdict::NotStarted) if self.looked_since_sent(op) => {
+                self.live.sent_at.insert(op.clone(), now);
+                if let (Some(node), Some(script)) = (known.node.clone(), step.script.clone()) {
+                    self.live.ops.insert(op.clone());
+                    let more = BTreeMap::new();
+                    turn.effects.push(Effect::Detach { op: op.clone(), node, script, more, system: false });
+                }
+            }
+            Some(OpVerdict::NotStarted | OpVerdict::Unknown) | None => self.look_at(turn, op, &known.node, now),
+        }
+        false
     }
 
     /// Why nothing more comes of this attempt, where that is so.
@@ -527,8 +543,7 @@ impl Decider {
         if self.item_answered(&op) {
             return self.emit(turn, ENGINE, Event::StepAnswered { op, took_ms, answer }, now);
         }
-        let handed =
-            self.step_of(&op).and_then(|s| self.state.plan.step(&s)).filter(|s| s.kind == StepKind::Delegate);
+        let handed = self.step_of(&op).and_then(|s| self.state.plan.step(&s)).filter(|s| s.kind.drives());
         if let Some(step) = handed.cloned() {
             return self.handover_answered(turn, &step, op, answer, now);
         }

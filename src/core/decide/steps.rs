@@ -184,7 +184,7 @@ impl Decider {
     }
 
     /// When everything that tells whether a step happened was last read, where that is after its turn came and after a number.
-    fn looked(
+    pub(super) fn looked(
         &mut self,
         turn: &mut Turn,
         step: &Step,
@@ -205,7 +205,7 @@ impl Decider {
         None
     }
 
-    fn probe_keys(&self, step: &Step, machine: &NodeName) -> Vec<ReadKey> {
+    pub(super) fn probe_keys(&self, step: &Step, machine: &NodeName) -> Vec<ReadKey> {
         let Some(probe) = &step.probe else { return Vec::new() };
         let own = matches!(step.on, Place::EachNode | Place::Everywhere);
         let of = |k: &ReadKey| !own || k.node.as_ref().is_none_or(|n| n == machine);

@@ -46,7 +46,7 @@ impl Decider {
     /// When the driver was last asked to run, where it was.
     pub(super) fn delegate_intended_at(&self) -> Option<Timestamp> {
         let run = self.state.run.as_ref()?;
-        let drives = self.state.plan.steps.iter().filter(|s| s.kind.moves_nodes());
+        let drives = self.state.plan.steps.iter().filter(|s| s.kind.moves_nodes() || s.kind.drives());
         drives.filter_map(|s| run.steps.get(&s.id)?.intended_at).max()
     }
 

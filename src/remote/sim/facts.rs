@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use super::offer::ROLLING;
+use super::offer::{Offer, QUALITY, ROLLING};
 use super::world::{Fields, World};
 
 /// How the shell that runs a script came to be: decides whether it may speak with other machines.
@@ -54,6 +54,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("units", "storage scale units"),
     ("rules", "rules of Test-CauSetup that did not pass"),
     ("offers", "for every node: what the rolling upgrade plug-in offers from Windows Update"),
+    (
+        "further_offers",
+        "a row an update that Windows Update offers a node beside the upgrade, or with the error of a node",
+    ),
     ("events", "events of this machine, oldest first"),
     ("run", "the live Updating Run, or null"),
     ("report", "the last report, or null"),
@@ -94,6 +98,7 @@ impl World {
             "units" => self.storage_rows(place, World::units),
             "rules" => self.rules().into(),
             "offers" => self.offers(),
+            "further_offers" => self.further_offers(),
             "events" => self.events(place.machine).into(),
             "report" => self.last_report(),
             _ => return None,
@@ -315,6 +320,24 @@ impl World {
             }
         }
         out
+    }
+
+    /// A row an update that Windows Update offers a node beside the upgrade; one with the error where a node cannot be asked.
+    fn further_offers(&self) -> Json {
+        let mut rows = Vec::new();
+        for node in self.nodes() {
+            let offer = match self.node_state(&node) {
+                "Down" => Offer {
+                    error: Some("(CimException) The WinRM client cannot complete the operation.".into()),
+                    ..Offer::default()
+                },
+                _ => self.offer(&node, QUALITY, &json!({})),
+            };
+            let row = |id, title, error| json!({"node": node, "id": id, "title": title, "error": error});
+            rows.extend(offer.updates.iter().map(|u| row(u.get("id").cloned(), u.get("title").cloned(), None)));
+            rows.extend(offer.error.map(|e| row(None, None, Some(e))));
+        }
+        rows.into()
     }
 
     fn offers(&self) -> Json {

@@ -7,6 +7,9 @@ use super::world::{Fields, World, guid};
 /// The plug-in of this upgrade.
 pub(super) const ROLLING: &str = "Microsoft.RollingUpgradePlugin";
 
+/// The plug-in that installs what Windows Update offers.
+pub(super) const QUALITY: &str = "Microsoft.WindowsUpdatePlugin";
+
 /// Build that is installed where the update names none.
 pub(super) const DEFAULT_TARGET: f64 = 25398.0;
 
