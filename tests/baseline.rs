@@ -89,6 +89,7 @@ async fn an_adapter_that_is_numbered_closes_the_gate_until_a_person_accepts_it()
     p.until("the proof", |s| s.phase == Phase::AwaitingCommit).await;
     p.commit("functional-level").await;
     p.commit("storage-pool").await;
+    p.command(Command::Defer);
     p.until("the end", |s| s.phase.is_terminal()).await;
     assert_eq!(p.state().verdict, Some(RunVerdict::SucceededWithIssues), "{}", p.state().phase_why);
     assert!(p.state().phase_why.contains("on nodes accepted"), "{}", p.state().phase_why);

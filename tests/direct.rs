@@ -68,6 +68,7 @@ async fn to_the_end(p: &mut Pump) {
     p.until("every node", |s| s.phase == Phase::AwaitingCommit).await;
     p.commit("functional-level").await;
     p.commit("storage-pool").await;
+    p.command(Command::Defer);
     p.until("the end", |s| s.phase.is_terminal()).await;
 }
 

@@ -28,6 +28,30 @@ fn an_upgrade_runs_to_its_end_without_a_screen() {
         assert!(said.contains(wanted), "{wanted}\n{said}");
     }
     assert!(!said.contains('\x1b'), "no escape sequence is printed");
+
+    // Afterwards: what was left, one of it that needs another one first, and that other one.
+    let inventory = trial.lab.inventory().display().to_string();
+    let commit = |more: &[&str]| trial.ran(&[&["commit", "last"], more, &["-i", &inventory]].concat());
+    let (code, said) = commit(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    let hash = said.lines().find_map(|l| l.strip_prefix("plan ")).expect("a hash").to_owned();
+    assert!(said.contains("functional-level") && said.contains("storage-pool"), "{said}");
+    let agreed = ["--plan", &hash, "--reason", "change 4711 approved"];
+    let (code, said) = commit(&[&["no-step"], &agreed[..]].concat());
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("there is no step no-step; left for later: functional-level, storage-pool"), "{said}");
+    let (code, said) = commit(&["functional-level"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("nobody is there to type: agree with --plan"), "{said}");
+    let (code, said) = commit(&[&["storage-pool"], &agreed[..]].concat());
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("FAILS  The functional level is raised"), "{said}");
+    let (code, said) = commit(&[&["functional-level"], &agreed[..]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(trial.world()["cluster"]["functional_level"], 12);
+    let (code, said) = commit(&[&["functional-level"], &agreed[..]].concat());
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("functional-level is done: "), "{said}");
 }
 
 #[test]

@@ -65,6 +65,12 @@ fn from_a_failing_check_to_a_proved_upgrade_by_keys_alone() {
     t.wait_for(minutes(60.0), "the level", |t| t.text().contains("level 12"));
     t.shows("Next: Update the storage pool");
     commit(&mut t, minutes(30.0));
+    t.shows("Next: Raise the version of virtual machines");
+    commit(&mut t, minutes(30.0));
+    t.wait_for(minutes(120.0), "the drivers", |t| t.text().contains("confirms it; leaving it for later"));
+    t.press("m");
+    t.shows("Are the drivers on every node those of the vendor");
+    t.press("compared\t\t\r");
     t.wait_for(minutes(60.0), "the end", |t| t.text().contains("HCI-CL1 succeeded"));
     t.press("\x1b");
     t.wait("the outcome is closed", |t| !t.text().contains("HCI-CL1 succeeded"));
@@ -100,7 +106,7 @@ fn once_each(run: &Path) {
     assert_eq!(count(|e| matches!(e, Event::FixIntended { .. })), 1);
     assert_eq!(count(|e| matches!(e, Event::StartIntended { .. })), 1);
     assert_eq!(count(|e| matches!(e, Event::StepIntended { step, .. } if step == "cau-run")), 1);
-    assert_eq!(count(|e| matches!(e, Event::CommitIntended { .. })), 2);
+    assert_eq!(count(|e| matches!(e, Event::CommitIntended { .. })), 3);
 }
 
 /// What the detached task said came over SFTP, as it was written.
@@ -139,7 +145,7 @@ type Look = (vt100::Color, vt100::Color, [bool; 5]);
 impl Frame {
     /// What the screen comes to rest at.
     fn settled(t: &Terminal) -> Self {
-        t.shows("storage-pool done");
+        t.shows("start-vms done");
         let mut last = Self::of(t);
         loop {
             std::thread::sleep(Duration::from_millis(300));

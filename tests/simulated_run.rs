@@ -1,5 +1,7 @@
 //! Whole upgrades over the simulator under a virtual clock: runbook, scripts' answers, physics and decider together.
 
+#[path = "simulated/after.rs"]
+mod after;
 #[path = "support/pump.rs"]
 mod pump;
 #[path = "simulated/vms.rs"]
@@ -23,6 +25,9 @@ async fn a_ready_cluster_is_upgraded_and_committed() {
     assert!(p.state().run.as_ref().unwrap().units.values().all(|u| u.state == UnitState::Done), "{}", p.units());
     p.commit("functional-level").await;
     p.commit("storage-pool").await;
+    p.commit("vm-version").await;
+    p.until("the drivers", |s| s.phase == Phase::AwaitingCommit).await;
+    p.command(Command::Confirm { step: "vendor-drivers".into(), note: "compared".into() });
     p.until("the end", |s| s.phase.is_terminal()).await;
     println!(
         "{} of site time, {} requests, {} ms",
@@ -33,6 +38,21 @@ async fn a_ready_cluster_is_upgraded_and_committed() {
     assert_eq!(p.state().verdict, Some(RunVerdict::Succeeded), "{}\n{}", p.state().phase_why, p.verdicts());
     assert_eq!(p.site.look(|w| w.top("cluster")["functional_level"].clone()), json!(12));
     assert_eq!(p.site.look(|w| w.top("storage")["pool"]["version"].clone()), json!("Windows Server 2025"));
+    // Those that are off are of the new version, one of them was moved and came back, and what follows was done in its order.
+    let versions = |w: &nodelift::remote::sim::World| {
+        w.top("vms").as_array().expect("machines").iter().map(|v| v["version"].clone()).collect::<Vec<_>>()
+    };
+    assert!(p.site.look(versions).iter().all(|v| *v != json!("10.0")));
+    let run = p.state().run.as_ref().expect("a run");
+    let said = |id: &str| run.steps[id].ended.as_ref().map(|e| e.value.message.clone()).expect("ended");
+    assert!(
+        said("move-test").contains("live false") && said("move-test").contains("vm "),
+        "{}",
+        said("move-test")
+    );
+    for id in ["test-cluster", "vendor-drivers", "sync-azure", "start-vms"] {
+        assert!(run.steps[id].ended.as_ref().is_some_and(|e| e.value.ok), "{id}: {}", said(id));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,6 +84,7 @@ async fn the_demonstration_is_blocked_fixed_and_done_in_minutes() {
     assert!(resync, "a storage repair is to be seen");
     p.commit("functional-level").await;
     p.commit("storage-pool").await;
+    p.command(Command::Defer);
     p.until("the end", |s| s.phase.is_terminal()).await;
     let minutes = p.site.now().duration_since(p.start).as_secs() as f64 / 60.0 / 120.0;
     println!("{minutes:.1} min at 120 times the speed");

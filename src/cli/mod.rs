@@ -4,6 +4,7 @@
 mod out;
 
 mod check;
+mod commit;
 mod completions;
 mod config;
 mod demo;
@@ -80,6 +81,8 @@ enum Command {
     Init(init::Init),
     /// Open the screen on your cluster: check, fix, upgrade, prove
     Run(run::Run),
+    /// Do a step of an ended run that was left for later: proved afresh, confirmed, written into that run
+    Commit(commit::Commit),
     /// Check readiness without the screen; changes nothing
     Check(check::Check),
     /// Walk the whole way to every machine, step by step: what works, and what to do
@@ -156,6 +159,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Some(Command::Demo(c)) => c.run(&settings),
         Some(Command::Init(c)) => c.run(&settings),
         Some(Command::Run(c)) => c.run(&settings),
+        Some(Command::Commit(c)) => c.run(&settings),
         Some(Command::Check(c)) => c.run(&settings),
         Some(Command::Doctor(c)) => c.run(&settings),
         Some(Command::Prepare(c)) => c.run(&settings),

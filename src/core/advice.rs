@@ -29,6 +29,7 @@ pub enum Suggest {
     Start,
     Resume,
     Commit(String),
+    Defer,
     Recover,
 }
 
@@ -405,10 +406,14 @@ fn paused(state: &State, reason: &PauseReason, now: Timestamp) -> Advice {
     if let Some((step, items)) = state.undecided() {
         let tried = state.items(&step.id).iter().any(|i| i.stuck.is_some());
         let text = match tried {
-            true => format!("{} did not {}: {}.", capital(&items.word), items.take, state.phase_why),
-            false => format!("{}: {}.", step.title, state.phase_why),
+            true => format!("Did not {}: {}.", items.take, state.phase_why),
+            false => format!("{}.", capital(&state.phase_why)),
         };
         return say(text).press(Suggest::Commit(step.id.clone()), "asks what becomes of each").urgent();
+    }
+    if state.left_for_later().is_some() {
+        let text = format!("{}. It may be left for later, or tried again.", capital(&state.phase_why));
+        return say(text).press(Suggest::Defer, "leaves it for later and goes on").urgent();
     }
     let failed_after = moment(state) == Moment::After && !failed(state).is_empty();
     let a = match reason {
@@ -424,6 +429,16 @@ fn paused(state: &State, reason: &PauseReason, now: Timestamp) -> Advice {
         a.press(Suggest::Resume, next)
     };
     a.urgent()
+}
+
+/// What is not as it was until the run ends: ` Until the end: Virtual machines are started again: SQL-VM1.`
+fn meanwhile(state: &State) -> String {
+    let owed: Vec<_> = owed(state).into_iter().filter(|o| !o.things.is_empty()).collect();
+    let words = |o: &super::owed::Owed| {
+        let word = o.step.items.as_ref().map_or("", |i| i.word.as_str());
+        format!("{} off until the run ends", plural(o.things.len(), word))
+    };
+    owed.first().map_or_else(String::new, |o| format!(" {}.", capital(&words(o))))
 }
 
 fn commit(state: &State) -> Advice {
@@ -443,9 +458,13 @@ fn commit(state: &State) -> Advice {
         Some(CommitState::Failed { message, .. }) => say(format!("{} failed: {message}", step.title))
             .press(Suggest::Commit(step.id.clone()), "tries again, after a fresh proof")
             .urgent(),
-        _ => say(format!("Every node is done and proved. Next: {}. It cannot be undone.", step.title))
-            .press(Suggest::Commit(step.id.clone()), "opens it; leaving it for later is fine")
-            .urgent(),
+        _ => say(format!(
+            "Every node is done and proved. Next: {}. It cannot be undone.{}",
+            step.title,
+            meanwhile(state)
+        ))
+        .press(Suggest::Commit(step.id.clone()), "opens it; leaving it for later is fine")
+        .urgent(),
     }
 }
 

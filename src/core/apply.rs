@@ -491,11 +491,7 @@ impl State {
                 let Some(run) = &mut self.run else { return };
                 (run.turn_at, run.turn_seq) = (at, stamped.seq);
                 if let Some(s) = step.as_ref().and_then(|s| run.steps.get_mut(s)) {
-                    (s.ended, s.op) = (None, None);
-                    for part in s.on.values_mut().filter(|p| p.done.is_none()) {
-                        *part = Part { attempt: part.attempt, ..Part::default() };
-                    }
-                    s.items.iter_mut().flatten().for_each(Item::again);
+                    s.again();
                 }
             }
 
@@ -522,6 +518,8 @@ impl State {
             Event::CommitIntended { step, op, reason, .. } => {
                 self.commit_asked = None;
                 if let Some(run) = &mut self.run {
+                    // What is left of an attempt before is found anew.
+                    run.steps.entry(step.clone()).or_default().items = None;
                     run.commits.insert(
                         step.clone(),
                         CommitState::Intended {
@@ -551,6 +549,20 @@ impl State {
                 if let Some(run) = &mut self.run {
                     run.commits.insert(step.clone(), CommitState::Deferred { at });
                 }
+            }
+            Event::RunReopened { step } => {
+                let (always, title) = self.plan.step(step).map_or((false, ""), |s| (s.always, s.title.as_str()));
+                self.phase_why = format!("opened again: {title}");
+                self.phase = if always { Phase::Finalising } else { Phase::AwaitingCommit };
+                (self.verdict, self.phase_since) = (None, Some(at));
+                self.proofs.remove(step);
+                let Some(run) = &mut self.run else { return };
+                (run.turn_at, run.turn_seq, run.ended_at) = (at, stamped.seq, None);
+                if !always {
+                    run.ending = None;
+                }
+                run.commits.remove(step);
+                run.steps.entry(step.clone()).or_default().again();
             }
             Event::RunEnding { verdict, message } => {
                 if let Some(run) = &mut self.run {

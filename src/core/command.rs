@@ -15,6 +15,7 @@ use super::judge::is_stale;
 use super::keeping::Keeping;
 use super::name::NodeName;
 use super::plan::{FixBy, Moment, Scope, Severity, StepKind};
+use super::reopen::reopenable;
 use super::revision::revised;
 use super::run::{PauseReason, Phase};
 use super::sequence::Wish;
@@ -92,6 +93,10 @@ pub enum Command {
     },
     /// Leave the steps that wait for a person for later, or a clean-up that cannot be done; the run ends.
     Defer,
+    /// Open a run that has ended again, for a step that was left for later.
+    Reopen {
+        step: String,
+    },
     /// Clear a run that its driver left, by force.
     Recover {
         typed: String,
@@ -333,6 +338,7 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 _ => refuse("its turn has not come"),
             }
         }
+        Command::Reopen { step } => reopenable(state, step),
         Command::Decide { step, choices } => decidable(state, step, choices),
         Command::Defer if state.phase == Phase::Finalising => {
             let failed = |s: &super::plan::Step| {
@@ -344,6 +350,10 @@ pub fn allowed(state: &State, command: &Command, now: Timestamp) -> Result<(), R
                 None => refuse("nothing to leave for later"),
             }
         }
+        Command::Defer if matches!(state.phase, Phase::Paused(_)) => match state.left_for_later() {
+            Some(_) => Ok(()),
+            None => refuse("nothing to leave for later"),
+        },
         Command::Defer => match state.phase {
             Phase::AwaitingCommit => match open_commit_intent(state) {
                 Some(step) => refuse(format!("{step} is being done")),

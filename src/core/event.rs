@@ -153,7 +153,7 @@ pub struct Attested {
 pub struct ProofItem {
     pub title: String,
     pub holds: bool,
-    /// Why not, where it does not; or who took it upon themselves.
+    /// Why not, where it does not; what was seen; or who took it upon themselves.
     pub why: Option<String>,
     /// The gate and the part of it that it is: `node-ready.disk`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -375,6 +375,9 @@ pub enum Event {
     CommitEnded { step: String, op: OpId, ok: bool, message: String },
     #[serde(rename = "commit.deferred")]
     CommitDeferred { step: String },
+    /// A run that has ended is opened again for a step that was left for later.
+    #[serde(rename = "run.reopened")]
+    RunReopened { step: String },
     /// The run is over but for its clean-ups.
     #[serde(rename = "run.ending")]
     RunEnding { verdict: RunVerdict, message: String },
@@ -451,6 +454,7 @@ impl Event {
             | StepAnswered { .. }
             | StepDone { .. }
             | StepConfirmed { .. }
+            | RunReopened { .. }
             | ItemsNoted { .. }
             | ItemsDecided { .. }
             | ItemIntended { .. }

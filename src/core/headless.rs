@@ -67,6 +67,8 @@ impl Headless {
             Phase::Paused(PauseReason::Recovered) if self.agreed.resume && !has_unknown(state) => {
                 self.once(Once::Resume, Command::Resume)
             }
+            // A test after the upgrade that fails keeps nothing from its end.
+            Phase::Paused(_) if self.agreed.start && state.left_for_later().is_some() => Next::Ask(Command::Defer),
             Phase::Paused(_) => Next::Leave,
             Phase::AwaitingCommit => self.waits(state),
             Phase::Finalising => clean_up(state, now),

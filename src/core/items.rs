@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::command::{Refusal, plural};
+use super::command::Refusal;
 use super::name::NodeName;
 use super::plan::{Expr, Plan, Step};
 use super::run::{PauseReason, Phase};
@@ -94,6 +94,11 @@ impl Item {
         !self.is_settled() && (self.choice.is_none() || self.stuck.is_some())
     }
 
+    /// Something was done about it: whether or not it was seen to happen.
+    pub fn is_touched(&self) -> bool {
+        self.choice != Some(Choice::Leave) && self.part.attempt > 0
+    }
+
     /// What was decided.
     pub fn decide(&mut self, choice: Choice) {
         self.choice = Some(choice);
@@ -153,11 +158,16 @@ impl State {
         step.items.as_ref().filter(|_| asked).map(|items| (step, items))
     }
 
-    /// What a step that was taken back in part has left to be taken back: `3 VMs`.
-    pub fn items_left(&self, step: &Step) -> Option<String> {
-        let items = step.items.as_ref()?;
-        let open = self.items(&step.id).iter().filter(|i| !i.is_settled()).count();
-        (open > 0).then(|| plural(open, &items.word))
+    /// Names of what a step has still to do, or to take back.
+    pub fn things_left(&self, step: &Step) -> Vec<&str> {
+        let own = self.run.as_ref().and_then(|r| r.steps.get(&step.id)?.items.as_deref());
+        let undone = step.undoes.as_deref().filter(|_| step.items.is_some()).map(|id| self.items(id));
+        match (own, undone) {
+            (Some(own), _) => own.iter().filter(|i| !i.is_settled()).map(|i| i.noted.name.as_str()).collect(),
+            (None, all) => {
+                all.unwrap_or_default().iter().filter(|i| i.is_touched()).map(|i| i.noted.name.as_str()).collect()
+            }
+        }
     }
 }
 

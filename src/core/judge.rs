@@ -27,10 +27,12 @@ impl Judge {
         let checks = plan.checks.iter().flat_map(|c| {
             [&c.applies, &c.warn, &c.fail, &c.observed, &c.detail].into_iter().flatten().chain([&c.pass])
         });
-        let steps = plan
-            .steps
-            .iter()
-            .flat_map(|s| s.proof.iter().map(|p| &p.pass).chain(s.probe.iter().flat_map(of_probe)));
+        let steps = plan.steps.iter().flat_map(|s| {
+            s.proof
+                .iter()
+                .flat_map(|p| std::iter::once(&p.pass).chain(&p.observed))
+                .chain(s.probe.iter().flat_map(of_probe))
+        });
         let items =
             plan.steps.iter().chain(plan.left_out.iter().map(|l| &l.step)).filter_map(|s| s.items.as_ref());
         let items = items.flat_map(|i| [i.note.as_ref(), Some(&i.look), i.agreed.as_ref()].into_iter().flatten());
@@ -132,10 +134,17 @@ impl Judge {
         step.proof
             .iter()
             .map(|p| {
-                let held = self
-                    .facts_scope(state, &p.facts, CheckScope::Cluster, None)
-                    .and_then(|s| self.holds(&p.pass, &s).map_err(|NoValue(why)| why));
-                ProofItem { title: p.title.clone(), holds: held == Ok(true), why: held.err(), gate: None }
+                let scope = self.facts_scope(state, &p.facts, CheckScope::Cluster, None);
+                let held = scope.as_ref().map_err(Clone::clone);
+                let held = held.and_then(|s| self.holds(&p.pass, s).map_err(|NoValue(why)| why));
+                // What was seen is told either way, where the runbook has words for it.
+                let observed = || self.text(p.observed.as_ref()?, scope.as_ref().ok()?);
+                ProofItem {
+                    title: p.title.clone(),
+                    holds: held == Ok(true),
+                    why: held.err().or_else(observed),
+                    gate: None,
+                }
             })
             .collect()
     }

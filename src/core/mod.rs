@@ -27,6 +27,7 @@ pub mod plan;
 pub mod progress;
 pub mod recovery;
 pub mod rehearsal;
+pub mod reopen;
 pub mod revision;
 pub mod run;
 pub mod sequence;

@@ -261,6 +261,10 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
             let note = if note.is_empty() { String::new() } else { format!(": {note}") };
             one(None, "step", Level::Info, who(&format!("{title} confirmed{note}")))
         }
+        Event::RunReopened { step } => {
+            let title = plan.step(step).map_or(step.as_str(), |s| &s.title);
+            one(None, "run", Level::Info, who(&format!("opened again: {title}")))
+        }
         Event::RunEnding { message, .. } => one(None, "run", Level::Info, format!("{message}; clean-ups first")),
         Event::StepEnded { step, ok, message } => {
             let level = if *ok { Level::Info } else { Level::Error };

@@ -11,6 +11,8 @@ pub struct Owed<'a> {
     pub step: &'a Step,
     /// Machines it is not done on, where it is done on each of them.
     pub on: Vec<&'a NodeName>,
+    /// What is left of it, where it is about things on the machines.
+    pub things: Vec<&'a str>,
     /// Why not, where it was tried.
     pub why: Option<&'a str>,
     /// A person left it open: it is not tried any more.
@@ -20,6 +22,9 @@ pub struct Owed<'a> {
 impl Owed<'_> {
     /// "CredSSP off again on HCI-N3".
     pub fn what(&self) -> String {
+        if !self.things.is_empty() {
+            return format!("{}: {}", self.step.title, self.things.join(", "));
+        }
         let on: Vec<&str> = self.on.iter().map(|n| n.as_str()).collect();
         if on.is_empty() { self.step.title.clone() } else { format!("{} on {}", self.step.title, on.join(", ")) }
     }
@@ -37,11 +42,12 @@ pub fn undone(state: &State) -> Vec<Owed<'_>> {
     let item = |step, left| -> Owed<'_> {
         let step: &Step = step;
         let known = run.steps.get(&step.id);
-        let each = matches!(step.on, Place::EachNode | Place::Everywhere);
+        let things = state.things_left(step);
+        let each = step.items.is_none() && matches!(step.on, Place::EachNode | Place::Everywhere);
         let done = |n: &&NodeName| known.and_then(|s| s.on.get(*n)).is_some_and(|p| p.done.is_some());
         let on = state.plan.machines().filter(|n| each && !done(n)).collect();
         let why = known.and_then(|s| s.ended.as_ref()).map(|e| e.value.message.as_str());
-        Owed { step, on, why, left }
+        Owed { step, on, things, why, left }
     };
     let open = state.cleanups().map(|s| item(s, false));
     open.chain(state.left_open().map(|s| item(s, true))).collect()

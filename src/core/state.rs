@@ -436,6 +436,13 @@ impl State {
         self.plan.steps.iter().filter(deferred)
     }
 
+    /// The step under way that failed, where it may be left for later.
+    pub fn left_for_later(&self) -> Option<&Step> {
+        let step = self.plan.step(self.current_step()?).filter(|s| s.later)?;
+        let ended = self.run.as_ref()?.steps.get(&step.id)?.ended.as_ref()?;
+        (!ended.value.ok).then_some(step)
+    }
+
     /// The step the run is at: the first that has not ended well.
     pub fn current_step(&self) -> Option<&str> {
         let run = self.run.as_ref()?;

@@ -121,6 +121,9 @@ pub struct Step {
     /// What a person confirms, as a question.
     #[serde(default)]
     pub ask: Option<String>,
+    /// Of a step that is a script: where it fails it may be left for later.
+    #[serde(default)]
+    pub later: bool,
     /// What it finds on the machines, and does one by one.
     #[serde(default)]
     pub items: Option<Items>,
@@ -174,6 +177,17 @@ pub struct StepState {
     pub on: BTreeMap<NodeName, Part>,
     /// What it found, once that was noted.
     pub items: Option<Vec<Item>>,
+}
+
+impl StepState {
+    /// What was not done is tried anew.
+    pub fn again(&mut self) {
+        (self.ended, self.op) = (None, None);
+        for part in self.on.values_mut().filter(|p| p.done.is_none()) {
+            *part = Part { attempt: part.attempt, ..Part::default() };
+        }
+        self.items.iter_mut().flatten().for_each(Item::again);
+    }
 }
 
 /// How a step ended.

@@ -12,7 +12,7 @@ use super::checked::{Known, check_expression};
 use super::files::{Files, beside};
 use super::schema::{
     CheckTable, DriverTable, FactsTable, IncludedFile, ItemsTable, LogTable, ProbeTable, ProofTable, RunbookFile,
-    StepTable, Word,
+    StepTable, StepsFile, Word,
 };
 use super::{LARGEST_SCRIPT, Runbook};
 use crate::config::diagnose::{Diagnostic, Diagnostics, Source, suggest};
@@ -151,20 +151,28 @@ impl Loader<'_> {
         checks.sort_by_key(|c| areas.iter().position(|a| *a == c.area));
         let tables: Vec<_> = parts.iter().filter_map(|(at, p)| Some((at.clone(), p.baseline.as_ref()?))).collect();
         let baseline = self.baseline(&known, &tables);
+        let mut after = Vec::new();
+        for path in &file.steps_after {
+            let Some(path_of) = self.beside(&at, path) else { continue };
+            let Some(inner) = self.open(&path_of, Some((&at, path))) else { continue };
+            if let Some(f) = self.parse::<StepsFile>(&inner) {
+                after.extend(f.step.into_iter().map(|t| (inner.clone(), t)));
+            }
+        }
         let mut steps: Vec<Step> = Vec::new();
-        for t in &file.step {
+        for (at, t) in file.step.iter().map(|t| (&at, t)).chain(after.iter().map(|(at, t)| (at, t))) {
             if steps.iter().any(|s| &s.id == t.id.get_ref()) {
-                self.say(&at, &t.id, format!("there are two steps `{}`", t.id.get_ref()), None);
+                self.say(at, &t.id, format!("there are two steps `{}`", t.id.get_ref()), None);
             }
             for word in t.review.iter().filter(|w| !checks.iter().any(|c| &c.id == w.get_ref())) {
                 let help = suggest(word.get_ref(), checks.iter().map(|c| c.id.as_str()));
-                self.say(&at, word, format!("there is no check `{}`", word.get_ref()), Some(help));
+                self.say(at, word, format!("there is no check `{}`", word.get_ref()), Some(help));
             }
-            let Some(step) = self.step(&at, &known, &sequences, t) else { continue };
+            let Some(step) = self.step(at, &known, &sequences, t) else { continue };
             if let Some(word) = t.undoes.as_ref().filter(|w| !steps.iter().any(|s| &s.id == w.get_ref())) {
                 let names = steps.iter().map(|s| s.id.as_str());
                 let help = suggest(word.get_ref(), names);
-                self.say(&at, word, format!("no step before it is `{}`", word.get_ref()), Some(help));
+                self.say(at, word, format!("no step before it is `{}`", word.get_ref()), Some(help));
             }
             steps.push(step);
         }
@@ -464,6 +472,14 @@ impl Loader<'_> {
             let help = suggest(word.get_ref(), sequences.iter().map(|s| s.id.as_str()).collect::<Vec<_>>());
             self.say(at, word, format!("there is no sequence `{}`", word.get_ref()), Some(help));
         }
+        if t.later && (t.kind != StepKind::Do || t.always) {
+            self.say(
+                at,
+                &t.id,
+                "only a step of kind `do` that is no clean-up can be left for `later`".into(),
+                None,
+            );
+        }
         if t.always && t.kind != StepKind::Do {
             self.say(at, &t.id, "only a step of kind `do` can be `always` done".into(), None);
         }
@@ -496,6 +512,7 @@ impl Loader<'_> {
             always: t.always,
             undoes: t.undoes.as_ref().map(|w| w.get_ref().clone()),
             ask: t.ask.clone(),
+            later: t.later,
             items: t.items.as_ref().map(|i| self.items(at, known, t, i)),
         })
     }

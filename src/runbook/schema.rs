@@ -26,6 +26,9 @@ pub struct RunbookFile {
     /// More files with facts and checks, relative to this one.
     #[serde(default)]
     pub include: Vec<Word>,
+    /// Files with steps that come after those of this one, in their order.
+    #[serde(default)]
+    pub steps_after: Vec<Word>,
     /// Put in front of every script, relative to this file.
     pub prelude: Option<Word>,
     /// Name of the target that is taken when the inventory names none.
@@ -68,6 +71,14 @@ pub struct IncludedFile {
     #[serde(default)]
     pub sequence: Vec<SequenceTable>,
     pub baseline: Option<BaselineTable>,
+}
+
+/// A file with steps.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepsFile {
+    #[serde(default)]
+    pub step: Vec<StepTable>,
 }
 
 /// `[baseline]`: what is compared after a node's upgrade, and what is known of changes.
@@ -364,6 +375,9 @@ pub struct StepTable {
     pub always: bool,
     pub undoes: Option<Word>,
     pub ask: Option<String>,
+    /// Of a `do` step: where it fails it may be left for later.
+    #[serde(default)]
+    pub later: bool,
     pub items: Option<ItemsTable>,
 }
 

@@ -321,6 +321,7 @@ fn name(command: &Command) -> &'static str {
         Command::Commit { .. } => "Commit",
         Command::Confirm { .. } => "Confirm",
         Command::Decide { .. } => "Decision",
+        Command::Reopen { .. } => "Opening the run again",
         Command::Defer => "Leave for later",
         Command::Recover { .. } => "Clearing the run",
         Command::Abandon { .. } => "Giving the run up",

@@ -23,6 +23,7 @@ fn action(suggest: &Suggest) -> Action {
         Suggest::Details => Action::Attention,
         Suggest::Start => Action::Start,
         Suggest::Resume => Action::Resume,
+        Suggest::Defer => Action::Defer,
         Suggest::Recover => Action::Recover,
         Suggest::Commit(_) => Action::Commit,
     }

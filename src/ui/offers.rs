@@ -245,6 +245,10 @@ impl Model {
                 out.extend(here.filter(|a| (focus == Pane::Checks || !of_checks(a)) && self.offers(*a)));
             }
         }
+        if self.state.as_ref().is_some_and(|s| matches!(s.phase, Phase::Paused(_)) && s.left_for_later().is_some())
+        {
+            out.insert(0, Defer);
+        }
         if self.asked_about().is_some() && self.focus != Pane::Logs {
             out.retain(|a| *a != Resume);
             out.insert(0, Commit);

@@ -31,6 +31,8 @@ fn question(command: &Command) -> Option<&'static [&'static str]> {
         Command::Revise { .. } => Some(&["[ Take it ]"]),
         Command::Recover { .. } => Some(&["[ Clear ]"]),
         Command::Abandon { .. } => Some(&["[ Give up ]"]),
+        // It is asked for on the command line.
+        Command::Reopen { .. } => Some(&[]),
         Command::Decide { .. } => Some(&["[ Go on ]"]),
     }
 }

@@ -77,8 +77,14 @@ impl Trial {
 
     /// The same without a screen, to its end: its exit code, and what it said.
     pub fn headless(&self, more: &[&str]) -> (Option<i32>, String) {
+        let inventory = self.lab.inventory().display().to_string();
+        self.ran(&[&["run", "--headless", "-i", &inventory], more].concat())
+    }
+
+    /// The program without a terminal, to its end: its exit code, and what it said.
+    pub fn ran(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nodelift"));
-        command.args(["run", "--headless", "-i"]).arg(self.lab.inventory()).args(more);
+        command.args(arguments);
         command.current_dir(self.lab.folder()).envs(self.home()).stdin(Stdio::null());
         let out = command.output().expect("it runs");
         let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));

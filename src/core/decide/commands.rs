@@ -183,6 +183,9 @@ impl Decider {
                 let note = note.trim().to_owned();
                 self.emit(turn, actor, Event::StepConfirmed { step: step.clone(), note }, now);
             }
+            Command::Reopen { step } => {
+                self.emit(turn, actor, Event::RunReopened { step: step.clone() }, now);
+            }
             Command::Decide { step, choices } => {
                 let decided = Event::ItemsDecided { step: step.clone(), choices: choices.clone() };
                 self.emit(turn, actor, decided, now);
@@ -193,6 +196,13 @@ impl Decider {
                 let open = self.state.cleanups().next().map(|s| s.id.clone());
                 if let Some(step) = open {
                     self.emit(turn, actor, Event::CommitDeferred { step }, now);
+                }
+            }
+            Command::Defer if matches!(self.state.phase, Phase::Paused(_)) => {
+                let failed = self.state.left_for_later().map(|s| s.id.clone());
+                if let Some(step) = failed {
+                    self.emit(turn, actor, Event::CommitDeferred { step }, now);
+                    self.phase(turn, actor, Phase::Running, "left for later", now);
                 }
             }
             Command::Defer => {
@@ -354,7 +364,7 @@ impl Decider {
         }
         let s = self.state.plan.step(step).ok_or_else(|| Refusal("there is no such step".into()))?;
         let script = s.script.clone().ok_or_else(|| Refusal("the step has no script".into()))?;
-        let place = s.on;
+        let (place, one_by_one) = (s.on, s.items.is_some());
         let node = self.machine_for(place).ok_or_else(|| Refusal("no machine answers for this step".into()))?;
         let op = self.op(step, &node, self.commit_attempt(step));
         let intent = Event::CommitIntended {
@@ -366,8 +376,11 @@ impl Decider {
             proof,
         };
         self.emit(turn, actor, intent, now);
-        self.live.ops.insert(op.clone());
-        turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new(), slow: false });
+        // What it finds on the nodes is done one by one, by rules of its own.
+        if !one_by_one {
+            self.live.ops.insert(op.clone());
+            turn.effects.push(Effect::Run { op, node, script, more: BTreeMap::new(), slow: false });
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::{Decider, Effect, Turn, after, seconds};
 use crate::core::command::plural;
 use crate::core::event::{Answer, ENGINE, Event, FailureKind, ReadKey};
 use crate::core::items::{Choice, Item, Items, Noted, names_in};
-use crate::core::name::NodeName;
+use crate::core::name::{NodeName, OpId};
 use crate::core::plan::{Class, Step};
 use crate::core::run::{PauseReason, Phase};
 
@@ -28,7 +28,7 @@ pub(super) enum Standing {
 impl Decider {
     /// A step of a run that is done by its things.
     pub(super) fn do_items(&mut self, turn: &mut Turn, step: &Step, items: &Items, now: Timestamp) {
-        let since = self.state.run.as_ref().map_or(0, |r| r.turn_seq);
+        let since = (self.state.run.as_ref().map_or(0, |r| r.turn_seq), self.turn_at());
         match self.items(turn, step, items, since, now) {
             Standing::Waits => {}
             Standing::Done(message) => self.step_ended(turn, step, true, &message, now),
@@ -41,13 +41,31 @@ impl Decider {
         }
     }
 
-    /// Goes on with the things of a step, by what was read after the event of that number.
+    /// An irreversible step that is done by its things, after its intent.
+    pub(super) fn commit_items(
+        &mut self,
+        turn: &mut Turn,
+        step: &Step,
+        items: &Items,
+        op: OpId,
+        since: (u64, Timestamp),
+        now: Timestamp,
+    ) {
+        let (ok, message) = match self.items(turn, step, items, since, now) {
+            Standing::Waits => return,
+            Standing::Done(message) => (true, message),
+            Standing::Asks(why) | Standing::Stuck(why) => (false, why),
+        };
+        self.emit(turn, ENGINE, Event::CommitEnded { step: step.id.clone(), op, ok, message }, now);
+    }
+
+    /// Goes on with the things of a step, by what was read after the event of that number and time.
     pub(super) fn items(
         &mut self,
         turn: &mut Turn,
         step: &Step,
         items: &Items,
-        since: u64,
+        since: (u64, Timestamp),
         now: Timestamp,
     ) -> Standing {
         if self.state.run.as_ref().and_then(|r| r.steps.get(&step.id)?.items.as_ref()).is_none() {
@@ -102,20 +120,18 @@ impl Decider {
         turn: &mut Turn,
         step: &Step,
         items: &Items,
-        since: u64,
+        (since, begun): (u64, Timestamp),
         now: Timestamp,
     ) -> Result<Option<Vec<Noted>>, String> {
         let Some(expr) = &items.note else {
             let undone = step.undoes.as_deref().unwrap_or_default();
-            // One that was sent counts, whether or not it was seen to happen.
-            let touched = |i: &&Item| i.choice != Some(Choice::Leave) && i.part.attempt > 0;
-            let all = self.state.items(undone).iter().filter(touched);
+            let all = self.state.items(undone).iter().filter(|i| i.is_touched());
             return Ok(Some(all.map(|i| Noted { choice: Some(Choice::Take), ..i.noted.clone() }).collect()));
         };
         let keys = self.keys_of_group(&items.facts);
         let fresh = |k: &&ReadKey| self.state.reads.get(*k).is_some_and(|r| !r.is_open() && r.seq > since);
         let read = keys.iter().filter(fresh).count();
-        let late = seconds(self.turn_at(), now) > step.budget as i64;
+        let late = seconds(begun, now) > step.budget as i64;
         if read < keys.len() {
             if late {
                 return Err(format!("not every machine said which {}s there are", items.word));
@@ -150,7 +166,7 @@ impl Decider {
         step: &Step,
         items: &Items,
         (at, item): (usize, &Item),
-        since: u64,
+        (since, turn_at): (u64, Timestamp),
         now: Timestamp,
     ) -> bool {
         if item.is_settled() || item.stuck.is_some() {
@@ -168,7 +184,7 @@ impl Decider {
         let nodes = || fresh.iter().filter_map(|k| k.node.as_ref());
         let found = nodes()
             .find_map(|n| Some((n.clone(), self.judge.look(&self.state, &items.facts, &items.look, n, name)?)));
-        let begun = part.intended_at.unwrap_or(self.turn_at());
+        let begun = part.intended_at.unwrap_or(turn_at);
         let late = seconds(begun, now) > step.budget as i64;
         let Some((node, (state, done))) = found else {
             if late {
@@ -273,7 +289,7 @@ impl Decider {
     }
 
     /// An answer to a script about one of them.
-    pub(super) fn item_answered(&self, op: &crate::core::name::OpId) -> bool {
+    pub(super) fn item_answered(&self, op: &OpId) -> bool {
         let steps = self.state.run.iter().flat_map(|r| r.steps.values());
         steps.flat_map(|s| s.items.iter().flatten()).any(|i| i.part.op.as_ref() == Some(op))
     }

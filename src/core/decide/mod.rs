@@ -263,7 +263,9 @@ impl Decider {
 
     /// When `tick` has something to do, if nothing else happens.
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        [self.next_poll(now), self.next_patience(), self.next_in_sequence(now), self.next_in_steps()]
+        // A script that takes longer than the time between two looks is not waited for without a pause.
+        let in_steps = self.next_in_steps().map(|at| at.max(after(now, 1)));
+        [self.next_poll(now), self.next_patience(), self.next_in_sequence(now), in_steps]
             .into_iter()
             .flatten()
             .min()

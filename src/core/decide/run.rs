@@ -379,19 +379,25 @@ impl Decider {
 
     fn settle_commits(&mut self, turn: &mut Turn, now: Timestamp) {
         // The engine ended between the intent and its result: the level is read, the step never sent again on doubt.
-        let doubtful: Vec<(String, OpId, u64)> = self
+        let doubtful: Vec<(String, OpId, u64, Timestamp)> = self
             .state
             .run
             .iter()
             .flat_map(|r| &r.commits)
             .filter_map(|(step, c)| match c {
-                CommitState::Intended { op, seq, .. } if !self.live.ops.contains(op) => {
-                    Some((step.clone(), op.clone(), *seq))
+                CommitState::Intended { op, seq, at, .. } if !self.live.ops.contains(op) => {
+                    Some((step.clone(), op.clone(), *seq, *at))
                 }
                 _ => None,
             })
             .collect();
-        for (step, op, intent) in doubtful {
+        for (step, op, intent, at) in doubtful {
+            if let Some(planned) = self.state.plan.step(&step).cloned()
+                && let Some(items) = &planned.items
+            {
+                self.commit_items(turn, &planned, items, op, (intent, at), now);
+                continue;
+            }
             let probe = self.state.plan.step(&step).and_then(|s| s.probe.clone());
             let Some(probe) = probe else { continue };
             let keys = self.keys_of_group(&probe.facts);
@@ -437,6 +443,9 @@ impl Decider {
         }
         let later = |s: &&Step| !s.always && matches!(run.commits.get(&s.id), Some(CommitState::Deferred { .. }));
         let deferred = self.state.plan.steps.iter().filter(later).count();
+        let failed: Vec<&str> =
+            (self.state.plan.steps.iter()).filter(|s| s.later && later(s)).map(|s| s.title.as_str()).collect();
+        let failed_later = failed.len();
         let nodes = self.state.plan.nodes.len();
         let after_warnings = keys_of(&self.state, Moment::After)
             .iter()
@@ -461,6 +470,9 @@ impl Decider {
         if deferred > 0 {
             message.push_str(&format!("; {} left for later", plural(deferred, "step")));
         }
+        if failed_later > 0 {
+            message.push_str(&format!(", of these failed: {}", failed.join(", ")));
+        }
         if waived > 0 {
             message.push_str(&format!("; {waived} waived"));
         }
@@ -474,7 +486,7 @@ impl Decider {
             message.push_str(&format!("; {after_warnings} to look at"));
         }
         message.push_str(&open);
-        let verdict = if waived + after_warnings + changed + unexplained > 0 || !open.is_empty() {
+        let verdict = if waived + after_warnings + changed + unexplained + failed_later > 0 || !open.is_empty() {
             RunVerdict::SucceededWithIssues
         } else {
             RunVerdict::Succeeded

@@ -338,8 +338,7 @@ impl Run<'_> {
             "update-now" => self.world.update_now(now),
             "stop-run" => self.world.run_mut().put("cancel_pending", true),
             "set-vm" => {
-                let text = |field: &str| args.text(field).unwrap_or_default();
-                self.world.set_vm(text("name"), text("state"));
+                self.world.set_vm(args.text("name").unwrap_or_default(), args);
             }
             "raise-level" => self.world.raise_level(),
             "drain" => self.world.start_drain(&node, now, args.truth("force"), args.text("target")),

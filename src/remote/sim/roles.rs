@@ -223,12 +223,16 @@ impl World {
         self.start_resync(node, at);
     }
 
-    /// A virtual machine has another state from now on, and its group with it.
-    pub(super) fn set_vm(&mut self, name: &str, state: &str) {
+    /// A virtual machine has another state or version from now on, and its group with it.
+    pub(super) fn set_vm(&mut self, name: &str, to: &Json) {
         let mut changed = Vec::new();
         self.each_vm(|v| {
             if v.text("name") == Some(name) {
-                v.put("state", state);
+                for field in ["state", "version"] {
+                    if let Some(value) = to.text(field).map(str::to_owned) {
+                        v.put(field, value);
+                    }
+                }
                 changed.push(v.clone());
             }
         });

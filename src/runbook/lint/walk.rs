@@ -9,7 +9,7 @@ use crate::core::plan::Class;
 use crate::runbook::files::{Files, beside};
 use crate::runbook::schema::{
     ActionKindWord, BaselineTable, CheckTable, DriverTable, FactsTable, GateTable, IncludedFile, LogTable,
-    RunbookFile, SequenceTable, StepTable, Word,
+    RunbookFile, SequenceTable, StepTable, StepsFile, Word,
 };
 
 /// One file of a runbook. What cannot be read has no part: loading says why.
@@ -31,11 +31,12 @@ pub struct Part {
 pub fn parts(files: &Files, id: &str) -> Vec<Part> {
     let mut out = Vec::new();
     let path = format!("{id}/runbook.toml");
-    let mut more = Vec::new();
+    let (mut more, mut after) = (Vec::new(), Vec::new());
     if let Some(source) = open(files, &path)
         && let Ok(file) = source.parse::<RunbookFile>()
     {
         more.extend(file.include.iter().filter_map(|word| beside(&path, word.get_ref())));
+        after.extend(file.steps_after.iter().filter_map(|word| beside(&path, word.get_ref())));
         out.push(Part {
             path,
             source,
@@ -66,6 +67,25 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
                 logs: Vec::new(),
                 driver: None,
                 baseline: file.baseline,
+                prelude: None,
+            });
+        }
+    }
+    for path in after {
+        if let Some(source) = open(files, &path)
+            && let Ok(file) = source.parse::<StepsFile>()
+        {
+            out.push(Part {
+                path,
+                source,
+                facts: Vec::new(),
+                checks: Vec::new(),
+                steps: file.step,
+                gates: Vec::new(),
+                sequences: Vec::new(),
+                logs: Vec::new(),
+                driver: None,
+                baseline: None,
                 prelude: None,
             });
         }

@@ -143,8 +143,7 @@ impl Decide {
         let question = match (tried, open.len()) {
             (true, 1) => format!("{count} did not {}. What becomes of it?", items.take),
             (true, _) => format!("{count} did not {}. What becomes of each?", items.take),
-            (false, 1) => format!("{count} would be touched. What becomes of it?"),
-            (false, _) => format!("{count} would be touched. What becomes of each?"),
+            (false, _) => format!("{count}: which to {}, which to {}?", items.take, items.leave),
         };
         doc.text(&question, Role::Strong);
         step.warning.iter().filter(|_| !tried).for_each(|w| {

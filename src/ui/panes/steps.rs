@@ -38,11 +38,9 @@ pub fn sign(g: &Glyphs, state: &State, step: &Step) -> Sign {
 
 /// One condition that was judged, in words.
 pub fn judged(g: &Glyphs, item: &ProofItem) -> (Sign, String) {
-    if item.holds {
-        return ((g.done, Role::Done), item.title.clone());
-    }
     let why = item.why.as_ref().map_or_else(String::new, |w| format!(": {w}"));
-    ((g.failed, Role::Failed), format!("{}{why}", item.title))
+    let sign = if item.holds { (g.done, Role::Done) } else { (g.failed, Role::Failed) };
+    (sign, format!("{}{why}", item.title))
 }
 
 /// Where a step stands, in words.
