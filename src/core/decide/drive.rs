@@ -9,6 +9,7 @@ use super::run::LOST_AFTER;
 use super::steps::LOOK_EVERY;
 use super::{Decider, Effect, Turn, after, seconds};
 use crate::core::event::{ENGINE, Event};
+use crate::core::gates::window;
 use crate::core::name::OpId;
 use crate::core::plan::Step;
 use crate::core::run::{PauseReason, Phase};
@@ -65,6 +66,10 @@ impl Decider {
         }
         if let Some(why) = self.driver_is_busy() {
             return self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), &why, now);
+        }
+        if let Some(closed) = window(&self.state, now).filter(|w| !w.open) {
+            let why = format!("the maintenance window: {}", closed.why);
+            return self.phase(turn, ENGINE, Phase::Paused(PauseReason::Window), &why, now);
         }
         let Some(script) = step.script.clone() else { return };
         if self.cannot_be_kept(turn, now) {
