@@ -52,7 +52,7 @@ impl Loader<'_> {
 
     fn action_kind(&mut self, at: &At, known: &Known, t: &ActionTable) -> Option<ActionKind> {
         let gate = *t.kind.get_ref() == ActionKindWord::Gate;
-        if !gate && !(t.halt.is_empty() && t.gates.is_empty())
+        if !(gate || t.halt.is_empty() && t.gates.is_empty())
             || *t.kind.get_ref() != ActionKindWord::Detached && !t.codes.is_empty()
         {
             let help = "`halt` and `gates` stand in a gate, `codes` in a detached action";
