@@ -132,7 +132,7 @@ fn a_run_that_succeeded_is_told() {
     let accepted = r.people.iter().find(|p| !p.shown.is_empty()).expect("somebody accepted a change");
     assert_eq!((accepted.by.as_str(), accepted.shown.len()), ("j.doe", 1));
     // The next node was begun although nobody had explained the change.
-    let passed: Vec<_> = r.gates_passed.iter().map(|p| (p.gate, p.node.as_str())).collect();
+    let passed: Vec<_> = r.gates_passed.iter().map(|p| (p.gate.as_str(), p.node.as_str())).collect();
     assert_eq!(passed, [("baseline", "HCI-N2"), ("baseline", "HCI-N3"), ("baseline", "HCI-N4")]);
 }
 

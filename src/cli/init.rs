@@ -116,6 +116,7 @@ fn draft(path: &Path, nodes: Vec<Machine>) -> Inventory {
         change: None,
         change_required: false,
         window: None,
+        hooks: None,
         keepalive: 15,
         dead_after: 45,
         connect_timeout: 60,

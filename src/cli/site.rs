@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::Exit;
 use crate::config::inventory::{self, Inventory};
 use crate::config::settings::Settings;
+use crate::core::hooks::{Hooks, When};
 use crate::core::name::NodeName;
 use crate::core::plan::Plan;
 use crate::core::rehearsal::REHEARSAL;
@@ -143,5 +144,11 @@ fn terms(inventory: &Inventory) -> Terms {
         zone: w.zone.clone(),
         zone_name: w.zone_name.clone(),
     });
-    Terms { change: inventory.change.clone(), change_required: inventory.change_required, window }
+    let hooks = inventory.hooks.as_ref().map(|h| {
+        let commands = [(When::BeforeDrain, &h.before_drain), (When::AfterResume, &h.after_resume)];
+        let commands = commands.into_iter().filter_map(|(when, c)| Some((when, c.clone()?))).collect();
+        Hooks { commands, timeout: h.timeout, pause: h.on_failure == inventory::OnFailure::Pause }
+    });
+    let (change, change_required) = (inventory.change.clone(), inventory.change_required);
+    Terms { change, change_required, window, hooks }
 }

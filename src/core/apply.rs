@@ -8,6 +8,8 @@ use super::connection::Connection;
 use super::control::Seats;
 use super::digest::FORM;
 use super::event::{Answer, Event, ReadKey, Stamped, VerdictKey, Waiting};
+use super::gate_rules::Judged;
+use super::hooks::{HookEnd, HookRun};
 use super::items::Item;
 use super::keeping::Keeping;
 use super::name::NodeName;
@@ -39,6 +41,11 @@ impl State {
                 // Whoever looked was with the engine before.
                 self.seats = Seats::default();
                 self.keeping = Keeping::Fine;
+                // Whether it ran nobody knows: it is never run again on doubt.
+                for hook in self.hooks.iter_mut().filter(|h| h.ended.is_none()) {
+                    let message = "the engine ended while it ran: whether it did its work is not known".to_owned();
+                    hook.ended = Some(Seen { at, value: HookEnd { ok: false, message } });
+                }
                 // What was under way is looked at first; a person says when it goes on (run-safety-model 8).
                 if let Some(s) = self.sequence.as_mut().filter(|s| s.is_open() && s.paused.is_none()) {
                     let why = "the engine was restarted".to_owned();
@@ -197,7 +204,13 @@ impl State {
                     a.answered_at = Some(at);
                 }
             }
-            Event::GateSeen { action, items, .. } => {
+            Event::GateJudged { node, items, twice } => {
+                self.gates = Some(Judged::after(self.gates.as_ref(), node, items, *twice, at));
+            }
+            Event::GateSeen { node, action, items } => {
+                if items.iter().any(|i| i.gate.is_some()) {
+                    self.gates = Some(Judged::after(self.gates.as_ref(), node, items, false, at));
+                }
                 if let Some(a) = self.sequence.as_mut().and_then(|s| s.current(action)) {
                     a.open_since = items.iter().all(|i| i.holds).then(|| a.open_since.unwrap_or(at));
                     a.gate.clone_from(items);
@@ -205,6 +218,9 @@ impl State {
                 }
             }
             Event::ActionEnded { action, message, .. } => {
+                if let Some(judged) = self.gates.as_mut().filter(|j| j.open_since.is_some()) {
+                    judged.twice = true;
+                }
                 let Some(s) = &mut self.sequence else { return };
                 if let Some(a) = s.current(action) {
                     a.ended = Some(Seen { at, value: message.clone() });
@@ -237,9 +253,20 @@ impl State {
                 }
             }
             Event::SequenceEnded { ok, message } => {
+                self.gates = None;
                 if let Some(s) = &mut self.sequence {
                     s.paused = None;
                     s.ended = Some(Seen { at, value: StepEnd { ok: *ok, message: message.clone() } });
+                }
+            }
+
+            Event::HookIntended { node, when, cause, op, .. } => {
+                let (node, when, cause, op) = (node.clone(), *when, *cause, op.clone());
+                self.hooks.push(HookRun { node, when, cause, op, at, ended: None });
+            }
+            Event::HookEnded { op, end } => {
+                if let Some(hook) = self.hooks.iter_mut().find(|h| &h.op == op) {
+                    hook.ended = Some(Seen { at, value: end.clone() });
                 }
             }
 
@@ -254,7 +281,7 @@ impl State {
                 self.phase_why = why.clone();
             }
             Event::StartIntended { baseline } => {
-                self.start_asked = None;
+                (self.start_asked, self.gates) = (None, None);
                 let units = self.plan.nodes.iter().map(|n| (n.clone(), Unit::default())).collect();
                 self.run = Some(Run {
                     started_at: at,

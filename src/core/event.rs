@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::baseline::{Change, Comparison};
 use super::connection::Connection;
 use super::control::{Handover, Seat, ViewerId};
+use super::hooks::{HookEnd, When};
 use super::items::{Choice, Noted};
 use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
@@ -153,8 +154,18 @@ pub struct Attested {
 pub struct ProofItem {
     pub title: String,
     pub holds: bool,
-    /// Why not, where it does not; what was seen.
+    /// Why not, where it does not; what was seen; or who took it upon themselves.
     pub why: Option<String>,
+    /// The gate and the part of it that it is: `node-ready.disk`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+}
+
+impl ProofItem {
+    /// Whether the condition of that title holds.
+    pub fn new(title: &str, holds: bool, why: Option<String>) -> Self {
+        Self { title: title.to_owned(), holds, why, gate: None }
+    }
 }
 
 /// What the plan was sealed as.
@@ -250,6 +261,14 @@ pub enum Event {
     ActionAnswered { op: OpId, took_ms: u64, answer: Answer },
     #[serde(rename = "gate.seen")]
     GateSeen { node: NodeName, action: String, items: Vec<ProofItem> },
+    /// The gates before a node that another driver will begin, as they are seen; `twice`: they were open a look before, too.
+    #[serde(rename = "gate.judged")]
+    GateJudged {
+        node: NodeName,
+        items: Vec<ProofItem>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        twice: bool,
+    },
     #[serde(rename = "action.end")]
     ActionEnded { node: NodeName, action: String, message: String },
     #[serde(rename = "sequence.pause")]
@@ -260,6 +279,12 @@ pub enum Event {
     SequenceResumed,
     #[serde(rename = "sequence.end")]
     SequenceEnded { ok: bool, message: String },
+
+    /// A hook is about to be run on this machine; `cause` is the number of what it belongs to.
+    #[serde(rename = "hook.intent")]
+    HookIntended { node: NodeName, when: When, cause: u64, op: OpId, command: Vec<String> },
+    #[serde(rename = "hook.end")]
+    HookEnded { op: OpId, end: HookEnd },
 
     #[serde(rename = "phase")]
     PhaseChanged { to: Phase, why: String },
@@ -416,6 +441,7 @@ impl Event {
             | RolesLeft { .. }
             | OpSeen { .. }
             | GateSeen { .. }
+            | GateJudged { .. }
             | StartAsked
             | CommitAsked { .. }
             | BaselineCompared { .. }
@@ -438,6 +464,8 @@ impl Event {
             | SequenceAsked { .. }
             | SequenceResumed
             | SequenceEnded { .. }
+            | HookIntended { .. }
+            | HookEnded { .. }
             | PhaseChanged { .. }
             | StartIntended { .. }
             | StepIntended { .. }
@@ -484,9 +512,12 @@ impl Event {
             }
             UnitProgressed { node, .. } | UnitStalled { node, .. } | RolesLeft { node, .. } => Some(node),
             FixIntended { node, .. } | StepIntended { node, .. } | CommitIntended { node, .. } => Some(node),
-            RecoveryIntended { node, .. } | GateViolated { node, .. } => Some(node),
+            HookIntended { node, .. } | RecoveryIntended { node, .. } | GateViolated { node, .. } => Some(node),
             StepDone { node, .. } => Some(node),
-            ActionIntended { node, .. } | GateSeen { node, .. } | ActionEnded { node, .. } => Some(node),
+            ActionIntended { node, .. }
+            | GateSeen { node, .. }
+            | GateJudged { node, .. }
+            | ActionEnded { node, .. } => Some(node),
             FactsAsked { key, .. } | FactsRead { key, .. } => key.node.as_ref(),
             CheckJudged { key, .. } => key.node.as_ref(),
             ClusterSeen { node } => Some(&node.name),
@@ -499,6 +530,8 @@ impl Event {
         use Event::*;
         match self {
             FixIntended { op, .. }
+            | HookIntended { op, .. }
+            | HookEnded { op, .. }
             | FixEnded { op, .. }
             | ActionIntended { op, .. }
             | ActionAnswered { op, .. }

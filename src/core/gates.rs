@@ -1,10 +1,14 @@
 //! What must be open before the next node is touched (run-safety-model 9.1). Where a driver moves the nodes we cannot hold
 //! it back: the gates are observed then, and shown red when it goes on regardless. Unreadable is closed.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use super::event::VerdictKey;
+use super::gate_rules::GateRule;
 use super::plan::Mode;
+use super::run::UnitState;
 use super::state::State;
 use super::terms;
 use super::view::DriverRun;
@@ -12,9 +16,9 @@ use super::view::DriverRun;
 /// One gate, evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// What it watches, in a few words.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     pub open: bool,
     /// False = not read yet: closed, but nobody knows.
     pub known: bool,
@@ -33,9 +37,55 @@ pub fn enforced(state: &State) -> bool {
 pub fn evaluate(state: &State, now: Timestamp) -> Vec<Gate> {
     let mut all = vec![foreign(state), quorum(state), storage(state), previous(state)];
     all.extend(super::baseline::gate(state));
+    all.extend(budget(state));
     all.extend(window(state, now));
+    state.plan.gates.iter().for_each(|rule| judged(state, rule, &mut all));
     all.extend(regardless(state));
     all
+}
+
+/// A gate of the runbook, as its facts were judged last for the next node: beside what the run itself tells of it.
+fn judged(state: &State, rule: &GateRule, all: &mut Vec<Gate>) {
+    let Some(judged) = state.gates.as_ref() else { return };
+    let items: Vec<_> = judged.of(&rule.id).collect();
+    let closed: Vec<_> = items.iter().filter(|(i, _)| !i.holds).collect();
+    let said = closed.iter().map(|(i, _)| i.why.clone().unwrap_or_else(|| i.title.clone())).collect::<Vec<_>>();
+    let begun = state.unit(&judged.node).is_some_and(|u| !u.track.is_empty() && u.state.in_work());
+    if let Some(known) = all.iter_mut().find(|g| g.id == rule.id) {
+        // Once the node is begun, that it is away is no news.
+        if known.open && !closed.is_empty() && !begun {
+            (known.open, known.why) = (false, said.join("; "));
+        }
+        return;
+    }
+    if items.is_empty() {
+        return;
+    }
+    let open = closed.is_empty() && (judged.twice || begun);
+    let waived = items.iter().filter_map(|(i, _)| i.why.clone().filter(|_| i.holds));
+    let why = match closed.as_slice() {
+        [] if !open => "open, looked at once more in half a minute".to_owned(),
+        [] => waived.chain([format!("as it should be for {}", judged.node)]).next().unwrap_or_default(),
+        _ => said.join("; "),
+    };
+    let since = items.iter().map(|(_, at)| *at).max();
+    all.push(Gate { id: rule.id.clone().into(), title: rule.title.clone().into(), open, known: true, why, since });
+}
+
+/// The failure budget, while a run goes on.
+fn budget(state: &State) -> Option<Gate> {
+    let run = state.run.as_ref().filter(|_| !state.phase.is_terminal())?;
+    let bad = |u: &&super::state::Unit| matches!(u.state, UnitState::Failed | UnitState::RolledBack);
+    let (failed, may) = (run.units.values().filter(bad).count(), state.plan.max_failed());
+    let why = format!("{failed} failed, {may} may");
+    (failed > 0).then(|| Gate {
+        id: "budget".into(),
+        title: "Budget".into(),
+        open: failed <= may,
+        known: true,
+        why,
+        since: None,
+    })
 }
 
 /// The maintenance window, where there is one.
@@ -47,7 +97,7 @@ pub fn window(state: &State, now: Timestamp) -> Option<Gate> {
         None => standing.why,
     };
     let open = standing.open || waiver.is_some();
-    Some(Gate { id: terms::WINDOW, title: "Window", open, known: true, why, since: None })
+    Some(Gate { id: terms::WINDOW.into(), title: "Window".into(), open, known: true, why, since: None })
 }
 
 /// Id of what stays on the screen once the driver went on although a gate was closed.
@@ -60,7 +110,7 @@ fn regardless(state: &State) -> Option<Gate> {
     };
     let gates: Vec<String> = v.gates.iter().map(said).collect();
     let why = format!("{} was begun while a gate was closed: {}", v.node, gates.join(", "));
-    Some(Gate { id: REGARDLESS, title: "Went on", open: false, known: true, why, since: Some(v.at) })
+    Some(Gate { id: REGARDLESS.into(), title: "Went on".into(), open: false, known: true, why, since: Some(v.at) })
 }
 
 fn foreign(state: &State) -> Gate {
@@ -75,7 +125,14 @@ fn foreign(state: &State) -> Gate {
         },
     };
     let known = state.driver.is_some();
-    Gate { id: "foreign", title: "No other run", open, known, why, since: state.driver.as_ref().map(|d| d.at) }
+    Gate {
+        id: "foreign".into(),
+        title: "No other run".into(),
+        open,
+        known,
+        why,
+        since: state.driver.as_ref().map(|d| d.at),
+    }
 }
 
 /// Another's run and how far it is: only observed, never touched.
@@ -102,8 +159,8 @@ fn quorum(state: &State) -> Gate {
         format!("{} of {} Up; {}", nodes.len() - away.len(), nodes.len(), away.join(", "))
     };
     Gate {
-        id: "quorum",
-        title: "Nodes",
+        id: "quorum".into(),
+        title: "Nodes".into(),
         open,
         known: unread == 0,
         why,
@@ -127,7 +184,14 @@ fn storage(state: &State) -> Gate {
         }
     };
     let known = state.storage.is_some();
-    Gate { id: "storage", title: "Storage", open, known, why, since: state.storage.as_ref().map(|s| s.at) }
+    Gate {
+        id: "storage".into(),
+        title: "Storage".into(),
+        open,
+        known,
+        why,
+        since: state.storage.as_ref().map(|s| s.at),
+    }
 }
 
 fn previous(state: &State) -> Gate {
@@ -143,7 +207,14 @@ fn previous(state: &State) -> Gate {
     } else {
         format!("{} is not proved yet", busy.join(", "))
     };
-    Gate { id: "previous-node", title: "Previous node", open: busy.is_empty(), known: true, why, since: None }
+    Gate {
+        id: "previous-node".into(),
+        title: "Previous node".into(),
+        open: busy.is_empty(),
+        known: true,
+        why,
+        since: None,
+    }
 }
 
 /// `645 GiB`, `12 MiB`, `0 B`: whole units, for people.

@@ -45,6 +45,8 @@ impl Judge {
             ActionKind::Do { probe, .. } | ActionKind::Detached { probe, .. } => of_probe(probe).collect(),
             ActionKind::Restart { probe, .. } => probe.iter().flat_map(of_probe).collect(),
         });
+        let gates = plan.gates.iter().flat_map(|g| &g.conditions);
+        let gates = gates.flat_map(|c| std::iter::once(&c.pass).chain(&c.observed));
         let changes = plan
             .baseline
             .iter()
@@ -54,6 +56,7 @@ impl Judge {
             .chain(steps)
             .chain(items)
             .chain(actions)
+            .chain(gates)
             .filter_map(|e| Some((e.0.clone(), Compiled::new(&e.0).ok()?)))
             .collect();
         Self(compiled)
@@ -136,7 +139,12 @@ impl Judge {
                 let held = held.and_then(|s| self.holds(&p.pass, s).map_err(|NoValue(why)| why));
                 // What was seen is told either way, where the runbook has words for it.
                 let observed = || self.text(p.observed.as_ref()?, scope.as_ref().ok()?);
-                ProofItem { title: p.title.clone(), holds: held == Ok(true), why: held.err().or_else(observed) }
+                ProofItem {
+                    title: p.title.clone(),
+                    holds: held == Ok(true),
+                    why: held.err().or_else(observed),
+                    gate: None,
+                }
             })
             .collect()
     }
@@ -222,7 +230,7 @@ impl Judge {
             let holds = held == Ok(true);
             let observed = || self.text(c.observed.as_ref()?, scope.as_ref().ok()?);
             let why = if holds { None } else { held.err().or_else(observed) };
-            ProofItem { title: c.title.clone(), holds, why }
+            ProofItem { title: c.title.clone(), holds, why, gate: c.gate.as_ref().map(|g| g.id.clone()) }
         });
         judged.collect()
     }

@@ -16,6 +16,7 @@ pub mod expr;
 pub mod gate_rules;
 pub mod gates;
 pub mod headless;
+pub mod hooks;
 pub mod items;
 pub mod judge;
 pub mod keeping;

@@ -4,11 +4,13 @@ use super::baseline::Change;
 use super::command::plural;
 use super::connection::Connection;
 use super::control::Handover;
-use super::event::{Answer, Event, Outcome, Stamped, Waiting};
+use super::event::{Answer, Event, Outcome, ProofItem, Stamped, Waiting};
+use super::hooks::When;
 use super::items::{Choice, Noted};
 use super::keeping::Keeping;
 use super::log::{AWAITS, Level, LogLine};
 use super::name::NodeName;
+use super::plan::Mode;
 use super::progress::Quiet;
 use super::run::UnitState;
 use super::sequence::Wish;
@@ -159,13 +161,18 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
                 }
             }
         }
+        Event::GateJudged { node, items, twice } => {
+            let closed = closed(items);
+            let (level, said) = match closed.as_slice() {
+                [] if *twice => (Level::Info, "open: every condition held twice".to_owned()),
+                [] => (Level::Info, "every condition holds; looked at once more in half a minute".to_owned()),
+                closed => (Level::Warning, format!("closed: {}", closed.join("; "))),
+            };
+            one(Some(node), "gate", level, format!("Gates before it, observed: {said}"))
+        }
         Event::GateSeen { node, action, items } => {
             let title = action_title(before, action);
-            let closed: Vec<String> = items
-                .iter()
-                .filter(|i| !i.holds)
-                .map(|i| i.why.as_ref().map_or_else(|| i.title.clone(), |why| format!("{} ({why})", i.title)))
-                .collect();
+            let closed = closed(items);
             let (level, said) = match closed.as_slice() {
                 [] => (Level::Info, "every condition holds; looked at once more in half a minute".to_owned()),
                 closed => (Level::Warning, format!("waits until this holds: {}", closed.join("; "))),
@@ -200,6 +207,20 @@ pub fn narrate(before: &State, stamped: &Stamped) -> Vec<LogLine> {
                 Answer::Facts(json) => one(node, "fix", Level::Info, format!("done: {json}")),
                 Answer::Failed(f) => one(node, "fix", Level::Error, format!("failed: {}", f.message)),
             }
+        }
+        Event::HookIntended { node, when, command, .. } => {
+            let seen = match (before.plan.driver.mode, when) {
+                (Mode::Delegated, When::BeforeDrain) => ", as it is seen draining",
+                (Mode::Delegated, When::AfterResume) => ", as it is seen back",
+                _ => "",
+            };
+            one(Some(node), "hook", Level::Info, format!("{when}{seen}: {}", command.join(" ")))
+        }
+        Event::HookEnded { op, end } => {
+            let hook = before.hooks.iter().find(|h| &h.op == op);
+            let when = hook.map_or_else(String::new, |h| format!("{}: ", h.when));
+            let level = if end.ok { Level::Info } else { Level::Warning };
+            one(hook.map(|h| &h.node), "hook", level, format!("{when}{}", end.message))
         }
         Event::PhaseChanged { to, why } => one(None, "run", Level::Info, who(&format!("{}: {why}", to.word()))),
         Event::StartAsked => {
@@ -450,4 +471,11 @@ fn short(sha: &str) -> &str {
 fn action_title<'a>(state: &'a State, action: &'a str) -> &'a str {
     let sequence = state.sequence.as_ref().and_then(|s| state.plan.sequence(&s.id));
     sequence.and_then(|s| s.actions.iter().find(|a| a.id == action)).map_or(action, |a| &a.title)
+}
+
+/// What does not hold, with why.
+fn closed(items: &[ProofItem]) -> Vec<String> {
+    let said =
+        |i: &ProofItem| i.why.as_ref().map_or_else(|| i.title.clone(), |why| format!("{} ({why})", i.title));
+    items.iter().filter(|i| !i.holds).map(said).collect()
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::baseline::Baseline;
+use super::gate_rules::GateRule;
 use super::log::LogFormat;
 use super::name::NodeName;
 use super::pace::Learned;
@@ -40,6 +41,9 @@ pub struct Plan {
     pub left_out: Vec<LeftOut>,
     pub driver: Driver,
     pub logs: Vec<LogSource>,
+    /// What must hold before a node is taken out of service, for sequences and for whoever watches.
+    #[serde(default)]
+    pub gates: Vec<GateRule>,
     #[serde(default)]
     pub sequences: Vec<Sequence>,
     /// What of each node is compared after its upgrade with what it was before.
@@ -84,6 +88,16 @@ impl Plan {
     /// Seconds that a stage usually takes: in earlier runs of this cluster, else by the runbook; 0 where neither says.
     pub fn usual(&self, stage: Stage) -> u64 {
         self.learned.get(&stage).map_or_else(|| self.expected(stage), |l| l.usual)
+    }
+
+    /// A number among the settings; none where the runbook says nothing.
+    pub fn number(&self, setting: &str) -> usize {
+        self.settings.get(setting).and_then(Json::as_u64).unwrap_or(0) as usize
+    }
+
+    /// Nodes that may fail before the run pauses: the number that the driver gets too.
+    pub fn max_failed(&self) -> usize {
+        self.number("max_failed_nodes")
     }
 
     /// Expected seconds of a stage; 0 where the runbook gives none.

@@ -98,8 +98,7 @@ impl State {
         if own.is_none() && !self.failed_locked() || self.orphaned(now).is_none() && !self.failed_locked() {
             return Vec::new();
         }
-        let item =
-            |title: &str, why: Option<String>| ProofItem { title: title.to_owned(), holds: why.is_none(), why };
+        let item = |title: &str, why: Option<String>| ProofItem::new(title, why.is_none(), why);
         let up = |n: &&NodeName| {
             !self.machines.get(*n).and_then(|m| m.cluster.as_ref()).is_some_and(|c| c.value.is_up())
         };

@@ -11,6 +11,8 @@ use super::brief::Interruption;
 use super::connection::Connection;
 use super::control::Seats;
 use super::event::{Answer, EngineInfo, Outcome, ProofItem, ReadKey, Verdict, VerdictKey, Waiver};
+use super::gate_rules::Judged;
+use super::hooks::HookRun;
 use super::keeping::Keeping;
 use super::name::{NodeName, OpId};
 use super::pairs;
@@ -64,6 +66,10 @@ pub struct State {
     #[serde(with = "pairs")]
     pub attested: BTreeMap<VerdictKey, Attestation>,
     pub fixes: BTreeMap<OpId, FixState>,
+    /// The gates before the next node, as they were judged last.
+    pub gates: Option<Judged>,
+    /// Every hook that was begun, in order.
+    pub hooks: Vec<HookRun>,
     /// The sequence that was started last.
     pub sequence: Option<SequenceRun>,
     pub storage: Option<Seen<StorageView>>,
@@ -302,6 +308,8 @@ impl State {
             waivers: Vec::new(),
             attested: BTreeMap::new(),
             fixes: BTreeMap::new(),
+            gates: None,
+            hooks: Vec::new(),
             sequence: None,
             storage: None,
             driver: None,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::event::Answer;
+use super::gate_rules::GatePart;
 use super::items::{Item, Items};
 use super::name::{NodeName, OpId};
 use super::plan::{Expr, Place, ScriptId};
@@ -155,6 +156,9 @@ pub struct Proof {
     /// What was seen, in a few words: shown where it does not hold.
     #[serde(default)]
     pub observed: Option<Expr>,
+    /// The gate that it is a part of, where it is one of a gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GatePart>,
 }
 
 /// One step of the run.

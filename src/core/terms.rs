@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::hooks::Hooks;
 use super::state::State;
 use super::summary::{duration, longest_node};
 use super::window::{Window, fits};
@@ -22,6 +23,9 @@ pub struct Terms {
     /// When nodes may be taken out of service; any time where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// What is run on this machine around each node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<Hooks>,
 }
 
 impl Terms {

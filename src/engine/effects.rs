@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::follow::Follower;
+use super::hooks;
 use super::vault::Vault;
 use crate::core::decide::{Effect, Followed, Observation};
 use crate::core::event::{Answer, Failure, FailureKind, Waiting};
@@ -143,6 +144,11 @@ impl Inner {
                 let request = self.detach(&op, &node, &script, &more, system);
                 let (took_ms, answer) = self.ask(&node, request, op.as_str(), None).await;
                 Observation::Detached { op, took_ms, answer }
+            }
+            Effect::Hook { op, command, environment, timeout } => {
+                let mut end = hooks::run(&command, &environment, timeout).await;
+                end.message = self.vault.redact(&end.message);
+                Observation::Hooked { op, end }
             }
             Effect::Observe { op, node } => {
                 let request = Some(detached::observe(&self.run_id, op.as_str()));

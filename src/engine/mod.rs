@@ -4,6 +4,7 @@ mod clock;
 mod driver;
 mod effects;
 mod follow;
+mod hooks;
 mod outbox;
 mod output;
 mod peer;

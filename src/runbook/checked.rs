@@ -2,6 +2,7 @@
 
 use crate::config::diagnose::suggest;
 use crate::core::expr::{Compiled, FUNCTIONS};
+use crate::core::gate_rules::GateRule;
 use crate::core::plan::FactGroup;
 
 /// Variables that every expression sees (see `core::judge`).
@@ -36,6 +37,7 @@ const BINDING: &[&str] = &["all", "exists", "exists_one", "filter", "map"];
 /// What the rest of a runbook may refer to.
 pub struct Known {
     pub facts: Vec<FactGroup>,
+    pub gates: Vec<GateRule>,
 }
 
 impl Known {

@@ -98,6 +98,7 @@ impl Loader<'_> {
         let own = IncludedFile {
             facts: file.facts,
             check: file.check,
+            gate: file.gate,
             sequence: file.sequence,
             baseline: file.baseline,
         };
@@ -120,7 +121,13 @@ impl Loader<'_> {
                 facts.extend(self.facts(at, t));
             }
         }
-        let known = Known { facts: facts.clone() };
+        let mut known = Known { facts: facts.clone(), gates: Vec::new() };
+        for (at, part) in &parts {
+            for t in &part.gate {
+                let gate = self.gate(at, &known, t);
+                known.gates.push(gate);
+            }
+        }
         let mut sequences: Vec<Sequence> = Vec::new();
         for (at, part) in &parts {
             for t in &part.sequence {
@@ -207,6 +214,7 @@ impl Loader<'_> {
             steps,
             driver,
             logs,
+            gates: known.gates,
             sequences,
             baseline,
             scripts: std::mem::take(&mut self.scripts),
@@ -568,7 +576,7 @@ impl Loader<'_> {
     pub(super) fn proof(&mut self, at: &At, known: &Known, t: &ProofTable) -> Proof {
         let facts = self.known_facts(at, known, &t.facts);
         let observed = t.observed.as_ref().map(|o| self.expression(at, &facts, o));
-        Proof { title: t.title.clone(), pass: self.expression(at, &facts, &t.pass), observed, facts }
+        Proof { title: t.title.clone(), pass: self.expression(at, &facts, &t.pass), observed, facts, gate: None }
     }
 
     fn driver(&mut self, at: &At, known: &Known, t: &DriverTable) -> Option<Driver> {

@@ -19,6 +19,7 @@ pub use files::Files;
 
 use crate::config::diagnose::{Diagnostics, suggest};
 use crate::core::baseline::Baseline;
+use crate::core::gate_rules::GateRule;
 use crate::core::name::NodeName;
 use crate::core::plan::{
     Check, Driver, FactGroup, LogSource, Plan, RunbookInfo, Script, ScriptId, Stage, StageBudget, Step, Target,
@@ -45,6 +46,7 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     pub driver: Driver,
     pub logs: Vec<LogSource>,
+    pub gates: Vec<GateRule>,
     pub sequences: Vec<Sequence>,
     pub baseline: Option<Baseline>,
     pub scripts: BTreeMap<ScriptId, Script>,
@@ -114,6 +116,7 @@ impl Runbook {
             left_out: Vec::new(),
             driver: self.driver.clone(),
             logs: self.logs.clone(),
+            gates: self.gates.clone(),
             sequences: self.sequences.clone(),
             baseline: self.baseline.clone(),
             scripts: self.scripts.clone(),

@@ -50,6 +50,8 @@ pub struct RunbookFile {
     #[serde(default)]
     pub step: Vec<StepTable>,
     #[serde(default)]
+    pub gate: Vec<GateTable>,
+    #[serde(default)]
     pub sequence: Vec<SequenceTable>,
     #[serde(default)]
     pub log: Vec<LogTable>,
@@ -64,6 +66,8 @@ pub struct IncludedFile {
     pub facts: Vec<FactsTable>,
     #[serde(default)]
     pub check: Vec<CheckTable>,
+    #[serde(default)]
+    pub gate: Vec<GateTable>,
     #[serde(default)]
     pub sequence: Vec<SequenceTable>,
     pub baseline: Option<BaselineTable>,
@@ -260,6 +264,9 @@ pub struct ActionTable {
     pub args: Vec<Word>,
     pub on: Option<Place>,
     pub probe: Option<ProbeTable>,
+    /// Of a gate: those of `[[gate]]` that it consists of, before its own conditions.
+    #[serde(default)]
+    pub gates: Vec<Word>,
     #[serde(default)]
     pub condition: Vec<ProofTable>,
     /// Of a gate: what makes it fail for good.
@@ -278,6 +285,36 @@ pub struct ActionTable {
     pub expected: u64,
     pub budget: u64,
     pub timeout: Option<u64>,
+}
+
+/// `[[gate]]`: what must hold before a node is taken out of service.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateTable {
+    pub id: Word,
+    pub title: String,
+    pub condition: Vec<ConditionTable>,
+}
+
+/// `[[gate.condition]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionTable {
+    pub id: Word,
+    /// A person may take it upon themselves.
+    #[serde(default)]
+    pub waivable: bool,
+    /// It is observed where another driver moves the nodes.
+    #[serde(default = "yes")]
+    pub observe: bool,
+    pub title: String,
+    pub facts: Vec<Word>,
+    pub pass: Word,
+    pub observed: Option<Word>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `kind` of an action.

@@ -2,8 +2,9 @@
 
 use super::checked::Known;
 use super::load::{At, Loader};
-use super::schema::{ActionKindWord, ActionTable, FixTable, HaltTable, SequenceTable, Word};
+use super::schema::{ActionKindWord, ActionTable, FixTable, GateTable, HaltTable, SequenceTable, Word};
 use crate::config::diagnose::suggest;
+use crate::core::gate_rules::{GatePart, GateRule};
 use crate::core::plan::{Class, Fix, FixBy, Place, Proof};
 use crate::core::sequence::{Action, ActionKind, Sequence};
 
@@ -51,8 +52,10 @@ impl Loader<'_> {
 
     fn action_kind(&mut self, at: &At, known: &Known, t: &ActionTable) -> Option<ActionKind> {
         let gate = *t.kind.get_ref() == ActionKindWord::Gate;
-        if !gate && !t.halt.is_empty() || *t.kind.get_ref() != ActionKindWord::Detached && !t.codes.is_empty() {
-            let help = "`halt` stands in a gate, `codes` in a detached action";
+        if !(gate || t.halt.is_empty() && t.gates.is_empty())
+            || *t.kind.get_ref() != ActionKindWord::Detached && !t.codes.is_empty()
+        {
+            let help = "`halt` and `gates` stand in a gate, `codes` in a detached action";
             self.say(at, &t.kind, "the action has what another kind has".into(), Some(help.into()));
         }
         for word in t.codes.keys() {
@@ -64,8 +67,8 @@ impl Loader<'_> {
             }
         }
         match (t.kind.get_ref(), &t.script, &t.probe) {
-            (ActionKindWord::Gate, None, None) if !t.condition.is_empty() => {
-                let conditions = t.condition.iter().map(|c| self.proof(at, known, c)).collect();
+            (ActionKindWord::Gate, None, None) if !(t.condition.is_empty() && t.gates.is_empty()) => {
+                let conditions = self.conditions(at, known, t);
                 let halts = t.halt.iter().map(|h| self.halt(at, known, h)).collect();
                 Some(ActionKind::Gate { conditions, halts })
             }
@@ -89,7 +92,7 @@ impl Loader<'_> {
             }
             (kind, ..) => {
                 let help = match kind {
-                    ActionKindWord::Gate => "a gate has `condition`s, and neither a script nor a probe",
+                    ActionKindWord::Gate => "a gate has `gates` or `condition`s, and neither a script nor a probe",
                     ActionKindWord::Do => "it has a `script`, and a `probe` that tells whether it happened",
                     ActionKindWord::Detached => {
                         "it has a `script` that runs on the node, a `probe` that tells whether it happened, and the codes of \
@@ -108,7 +111,46 @@ impl Loader<'_> {
     fn halt(&mut self, at: &At, known: &Known, t: &HaltTable) -> Proof {
         let facts = self.known_facts(at, known, &t.facts);
         let observed = t.observed.as_ref().map(|o| self.expression(at, &facts, o));
-        Proof { title: t.title.clone(), pass: self.expression(at, &facts, &t.when), observed, facts }
+        Proof { title: t.title.clone(), pass: self.expression(at, &facts, &t.when), observed, facts, gate: None }
+    }
+
+    /// A gate that sequences name.
+    pub(super) fn gate(&mut self, at: &At, known: &Known, t: &GateTable) -> GateRule {
+        let id = t.id.get_ref();
+        if known.gates.iter().any(|g| g.id == *id) {
+            self.say(at, &t.id, format!("there are two gates `{id}`"), None);
+        }
+        let ids: Vec<&String> = t.condition.iter().map(|c| c.id.get_ref()).collect();
+        let mut conditions = Vec::new();
+        for (i, c) in t.condition.iter().enumerate() {
+            if ids[..i].contains(&ids[i]) {
+                self.say(at, &c.id, format!("there are two conditions `{}`", ids[i]), None);
+            }
+            let facts = self.known_facts(at, known, &c.facts);
+            let observed = c.observed.as_ref().map(|o| self.expression(at, &facts, o));
+            let part =
+                GatePart { id: format!("{id}.{}", c.id.get_ref()), waivable: c.waivable, observe: c.observe };
+            let pass = self.expression(at, &facts, &c.pass);
+            conditions.push(Proof { title: c.title.clone(), pass, observed, facts, gate: Some(part) });
+        }
+        GateRule { id: id.clone(), title: t.title.clone(), conditions }
+    }
+
+    /// The conditions of a gate before a node is begun: of the gates that it names, and its own.
+    fn conditions(&mut self, at: &At, known: &Known, t: &ActionTable) -> Vec<Proof> {
+        let mut out = Vec::new();
+        for word in &t.gates {
+            match known.gates.iter().find(|g| g.id == *word.get_ref()) {
+                Some(gate) => out.extend(gate.conditions.iter().cloned()),
+                None => {
+                    let help =
+                        suggest(word.get_ref(), known.gates.iter().map(|g| g.id.as_str()).collect::<Vec<_>>());
+                    self.say(at, word, format!("there is no gate `{}`", word.get_ref()), Some(help));
+                }
+            }
+        }
+        out.extend(t.condition.iter().map(|c| self.proof(at, known, c)));
+        out
     }
 
     pub(super) fn fix(&mut self, at: &At, sequences: &[Sequence], t: &FixTable) -> Option<Fix> {

@@ -16,6 +16,7 @@
 
 mod act;
 mod advice;
+mod checklist;
 mod checks;
 mod derived;
 mod draw;

@@ -341,6 +341,7 @@ impl World {
                 };
                 Observation::Ran { op, took_ms: 5, answer }
             }
+            Effect::Hook { .. } => unreachable!("this site has no hooks"),
             Effect::Detach { op, script, .. } => {
                 self.sent.push(script.clone());
                 let answer = if lost(self, &script) { Answer::Failed(gone()) } else { Answer::Facts(json!({})) };

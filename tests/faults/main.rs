@@ -7,6 +7,8 @@ mod pump;
 mod commit;
 mod drain;
 mod driver;
+mod gates;
+mod hooks;
 mod returning;
 mod start;
 mod storage;

@@ -3,14 +3,14 @@
 use nodelift::core::command::Command;
 use nodelift::core::event::VerdictKey;
 use nodelift::core::gates::evaluate;
-use nodelift::core::run::{Phase, UnitState};
+use nodelift::core::run::{PauseReason, Phase, UnitState};
 use nodelift::core::terms::{Terms, WINDOW};
 use nodelift::core::window::{Span, Window};
 use nodelift::report::RunReport;
 use serde_json::json;
 
 use crate::pump::{Pump, world};
-use crate::{node, refused, unit};
+use crate::{node, once, refused, unit};
 
 /// Every day, in hours of UTC; the simulated day begins at eight in the evening.
 fn every_day(from: u32, to: u32) -> Terms {
@@ -21,11 +21,15 @@ fn every_day(from: u32, to: u32) -> Terms {
 }
 
 async fn ready(terms: Terms, settings: &[(&str, serde_json::Value)]) -> Pump {
+    ready_with(terms, settings, &[]).await
+}
+
+async fn ready_with(terms: Terms, settings: &[(&str, serde_json::Value)], faults: &[serde_json::Value]) -> Pump {
     let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), v.clone()));
     let mut p = Pump::of(
         "azure-local-powershell",
         world("ready"),
-        |_| {},
+        |w| w["faults"] = json!(faults),
         |place| {
             place.terms = terms;
             place.settings.extend(settings);
@@ -78,6 +82,22 @@ async fn outside_the_window_nothing_starts_until_somebody_takes_it_upon_themselv
     ] {
         assert!(text.contains(said), "{said}\n{text}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_that_grows_too_short_ends_the_attempt_after_the_node_in_work() {
+    // Its storage takes two hours: the window grows too short for the second node meanwhile.
+    let slow = once("resync", "HCI-N1", json!({"slow": 8}));
+    let mut p = ready_with(every_day(19, 26), &[], &[slow]).await;
+    p.command(Command::Start);
+    p.until("the pause", |s| s.phase == Phase::Pausing).await;
+    assert!(p.state().phase_why.contains("left of it, a node may take"), "{}", p.state().phase_why);
+    p.until("the safe point", |s| matches!(s.phase, Phase::Paused(_))).await;
+    assert_eq!(p.state().phase, Phase::Paused(PauseReason::Window), "{}", p.state().phase_why);
+    let left = ["HCI-N1", "HCI-N2", "HCI-N3", "HCI-N4"].iter().filter(|n| !unit(&p, n).0.is_good()).count();
+    assert!((1..4).contains(&left), "some are done, some wait: {}", p.units());
+    assert!(p.now() < "2026-02-02T02:00:00Z".parse().unwrap(), "within the window");
+    assert!(refused(&p, &Command::Resume).starts_with("outside the maintenance window: "));
 }
 
 #[tokio::test(start_paused = true)]

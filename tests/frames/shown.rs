@@ -60,6 +60,15 @@ fn outside_the_window() {
     }
 }
 
+/// What a node waits for, where another driver moves it: in Progress, and in its details.
+#[test]
+fn what_a_node_waits_for() {
+    check("gate-closed", &mut make("gate-closed"), Look::Default, WIDE);
+    for size in [NORMAL, WIDE] {
+        check("over-gate-node", make("gate-closed").press("1 i"), Look::Default, size);
+    }
+}
+
 /// The checks before a run, in every size, as a list and as a matrix.
 #[test]
 fn the_checks_in_every_size() {

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use nodelift::core::command::Command;
 use nodelift::core::decide::{Decider, Effect, Followed, Observation, Turn};
 use nodelift::core::event::{Answer, EngineInfo, Event, Failure, FailureKind, ReadKey, Stamped};
+use nodelift::core::hooks::HookEnd;
 use nodelift::core::keeping::Keeping;
 use nodelift::core::name::{NodeName, OpId};
 use nodelift::core::plan::Plan;
@@ -302,6 +303,14 @@ impl Pump {
             if let Effect::Run { op, .. } | Effect::Detach { op, .. } = &effect {
                 self.sent.push((op.clone(), self.events.len()));
             }
+            if let Effect::Hook { op, command, .. } = &effect {
+                // The one that is called so fails.
+                let ok = command[0] != "failing";
+                self.sent.push((op.clone(), self.events.len()));
+                let end = HookEnd { ok, message: format!("{} ended", command.join(" ")) };
+                let _ = self.outbox.try_send(Observation::Hooked { op: op.clone(), end });
+                continue;
+            }
             if let Effect::Connect { node } = &effect {
                 self.hosts[node].open();
                 continue;
@@ -357,7 +366,9 @@ impl Pump {
             }
         };
         match effect {
-            Effect::Connect { .. } | Effect::Follow { .. } => unreachable!("it runs no script"),
+            Effect::Connect { .. } | Effect::Follow { .. } | Effect::Hook { .. } => {
+                unreachable!("it runs no script")
+            }
             Effect::Read { node, script: s, .. } => (node.clone(), script(s, node)),
             Effect::Run { node, script: s, more, .. } => {
                 let mut request = script(s, node);
@@ -443,7 +454,9 @@ fn observation(effect: Effect, reply: Reply) -> Observation {
         Err(failure) => Answer::Failed(failure),
     };
     match effect {
-        Effect::Connect { .. } | Effect::Follow { .. } => unreachable!("it is answered by nothing"),
+        Effect::Connect { .. } | Effect::Follow { .. } | Effect::Hook { .. } => {
+            unreachable!("it is answered by nothing")
+        }
         Effect::Read { key, attempt, node, .. } => Observation::Read { key, attempt, node, took_ms, answer },
         Effect::Run { op, .. } => Observation::Ran { op, took_ms, answer },
         Effect::Detach { op, .. } => Observation::Detached { op, took_ms, answer },

@@ -231,6 +231,7 @@ impl Checker<'_> {
             change: file.change.as_ref().map(|c| self.change(c)),
             change_required: file.change_required,
             window: file.window.as_ref().and_then(|w| self.window(w)),
+            hooks: file.hooks.as_ref().map(|h| self.hooks(h)),
             keepalive,
             dead_after,
             connect_timeout,

@@ -2,6 +2,7 @@
 //! one go.
 
 mod check;
+mod hooks;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub struct Inventory {
     pub change_required: bool,
     /// When nodes may be taken out of service; at any time where absent.
     pub window: Option<Window>,
+    pub hooks: Option<Hooks>,
     /// Seconds without traffic after which a connection is asked for life, and without life is dead.
     pub keepalive: u64,
     pub dead_after: u64,
@@ -141,6 +143,26 @@ pub struct TaskAccount {
     pub user: String,
     /// None for a group managed service account.
     pub password: Option<PasswordFrom>,
+}
+
+/// What is run on this machine around each node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hooks {
+    /// Programs with their arguments.
+    pub before_drain: Option<Vec<String>>,
+    pub after_resume: Option<Vec<String>>,
+    /// Seconds that one has.
+    pub timeout: u64,
+    pub on_failure: OnFailure,
+}
+
+/// What follows where a hook before a node fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    #[default]
+    Pause,
+    Warn,
 }
 
 /// Longest inventory, in bytes.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use toml::Spanned;
 
-use super::Transport;
+use super::{OnFailure, Transport};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +21,7 @@ pub(super) struct File {
     #[serde(default)]
     pub change_required: bool,
     pub window: Option<WindowTable>,
+    pub hooks: Option<HooksTable>,
     pub cluster: ClusterTable,
     pub coordinator: Option<CoordinatorTable>,
     pub credentials: Option<CredentialsTable>,
@@ -103,4 +104,15 @@ pub(super) struct OneOrMany(pub Vec<String>);
 pub(super) struct WindowTable {
     pub open: Spanned<Vec<Spanned<String>>>,
     pub zone: Option<Spanned<String>>,
+}
+
+/// `[hooks]`: what is run on this machine around each node.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HooksTable {
+    pub before_drain: Option<Spanned<Vec<String>>>,
+    pub after_resume: Option<Spanned<Vec<String>>>,
+    pub timeout: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub on_failure: OnFailure,
 }

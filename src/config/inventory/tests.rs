@@ -68,6 +68,14 @@ fn every_mistake_points() {
             "site.toml:8:8",
             "there is no time zone `../etc/passwd`",
         ),
+        (&format!("{SMALL}[hooks]\nbefore_drain = []\n"), "site.toml:8:16", "the command is empty"),
+        (
+            &format!("{SMALL}[hooks]\nafter_resume = ['tell', '{{host}}']\n"),
+            "site.toml:8:16",
+            "nothing is put in for `{host}`",
+        ),
+        (&format!("{SMALL}[hooks]\non_failure = 'stop'\n"), "site.toml:8:14", "there is no choice `stop` here"),
+        (&format!("{SMALL}[hooks]\ntimeout = 0\n"), "site.toml:8:11", "0 s is no time for a hook"),
         ("[cluster\n", "site.toml:1:9", "unclosed table"),
     ] {
         let e = parse(text).expect_err(text);

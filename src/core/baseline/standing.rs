@@ -61,8 +61,8 @@ pub fn gate(state: &State) -> Option<Gate> {
     let since =
         state.run.iter().flat_map(|r| r.configurations.values()).filter_map(|c| Some(c.compared.as_ref()?.at));
     Some(Gate {
-        id: "baseline",
-        title: "Configuration",
+        id: "baseline".into(),
+        title: "Configuration".into(),
         open: open.is_empty() && missing.is_empty(),
         known: !open.is_empty() || missing.is_empty(),
         why,

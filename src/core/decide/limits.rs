@@ -5,9 +5,10 @@ use jiff::Timestamp;
 
 use super::{Decider, Turn, after, seconds};
 use crate::core::event::{ENGINE, Event, ProofItem, ReadKey};
+use crate::core::gate_rules::gate_of;
 use crate::core::gates::bytes;
 use crate::core::name::NodeName;
-use crate::core::plan::{Plan, Stage};
+use crate::core::plan::Stage;
 use crate::core::run::{PauseReason, Phase, UnitState};
 use crate::core::summary::duration;
 
@@ -87,11 +88,11 @@ impl Decider {
         let (failed, unknown): (Vec<_>, Vec<_>) =
             (failed.map(|(n, _)| n).collect(), unknown.map(|(n, _)| n).collect());
         let plan = &self.state.plan;
-        if failed.len() > max_failed(plan) {
-            let most = max_failed(plan);
+        if failed.len() > plan.max_failed() {
+            let most = plan.max_failed();
             return Some(format!("{} failed, {most} may: {}", failed.len(), names(failed)));
         }
-        let most = setting(plan, "max_unknown_nodes");
+        let most = plan.number("max_unknown_nodes");
         (unknown.len() > most).then(|| format!("{} unknown, {most} may be: {}", unknown.len(), names(unknown)))
     }
 
@@ -116,8 +117,7 @@ impl Decider {
 
     /// Gates that are closed for a node that is being drained: what the drain itself does is not counted.
     fn closed_for(&self, node: &NodeName) -> Vec<ProofItem> {
-        let closed =
-            |title: &str, why: String| ProofItem { title: title.to_owned(), holds: false, why: Some(why) };
+        let closed = |title: &str, why: String| ProofItem::new(title, false, Some(why));
         let mut out = Vec::new();
         if let Some(s) = self.state.storage.as_ref().filter(|s| !s.value.jobs.is_empty()) {
             out.push(closed("Storage", format!("{} left to copy", bytes(s.value.bytes_left))));
@@ -135,8 +135,10 @@ impl Decider {
         if !bad.is_empty() {
             out.push(closed("Previous node", format!("{} is not proved", bad.join(", "))));
         }
+        let judged = self.state.gates.iter().filter(|j| j.node == *node || !self.state.in_work(&j.node));
+        out.extend(judged.flat_map(|j| &j.items).filter(|i| !i.holds && is_of_facts(i)).cloned());
         if let Some(g) = crate::core::baseline::gate(&self.state).filter(|g| g.known && !g.open) {
-            out.push(closed(g.title, g.why));
+            out.push(closed(&g.title, g.why));
         }
         out
     }
@@ -152,12 +154,7 @@ impl Decider {
     }
 }
 
-/// Nodes that may fail before the run pauses: the number that the driver gets too.
-pub(super) fn max_failed(plan: &Plan) -> usize {
-    setting(plan, "max_failed_nodes")
-}
-
-/// A number of nodes; none where the runbook says nothing.
-fn setting(plan: &Plan, name: &str) -> usize {
-    plan.settings.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0) as usize
+/// What the driver's own views do not tell already.
+fn is_of_facts(item: &ProofItem) -> bool {
+    gate_of(item).is_some_and(|g| !matches!(g, "quorum" | "storage" | "foreign"))
 }

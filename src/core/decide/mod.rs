@@ -11,6 +11,7 @@ mod drive;
 mod fixes;
 mod gates;
 mod handover;
+mod hooks;
 mod items;
 mod keeping;
 mod limits;
@@ -33,6 +34,7 @@ use serde_json::Value as Json;
 use super::command::{Command, Refusal, allowed};
 use super::connection::Connection;
 use super::event::{Answer, ENGINE, Event, Failure, ReadKey, Stamped, Waiting};
+use super::hooks::HookEnd;
 use super::judge::Judge;
 use super::log::LogFormat;
 use super::name::{NodeName, OpId};
@@ -53,6 +55,8 @@ pub enum Effect {
     Detach { op: OpId, node: NodeName, script: ScriptId, more: BTreeMap<String, Json>, system: bool },
     /// Look what became of a detached operation.
     Observe { op: OpId, node: NodeName },
+    /// Run a hook on this machine; so many real seconds at most.
+    Hook { op: OpId, command: Vec<String>, environment: BTreeMap<String, String>, timeout: u64 },
     /// Read new lines of a log by a script.
     Tail { source: String, node: NodeName, script: ScriptId, after: Json },
     /// Read what is new in a file. Whoever carries it out keeps the offset.
@@ -113,6 +117,11 @@ pub enum Observation {
         op: OpId,
         answer: Result<OpView, Failure>,
     },
+    /// A hook has ended.
+    Hooked {
+        op: OpId,
+        end: HookEnd,
+    },
     /// A followed file has new lines; the last of them that says so says how far Setup has come, in hundredths.
     Grew {
         node: NodeName,
@@ -156,6 +165,9 @@ struct Live {
     polls: BTreeMap<ReadKey, Poll>,
     /// What the gates and probes of a sequence are judged by: when it was asked, and the answer.
     evidence: BTreeMap<ReadKey, (Timestamp, Answer)>,
+    /// The same for gates that are observed; and the oldest of what they were judged by last.
+    observed: BTreeMap<ReadKey, (Timestamp, Answer)>,
+    gates_judged: Option<Timestamp>,
     /// Operations whose answer is awaited.
     ops: BTreeSet<OpId>,
     observing: BTreeSet<OpId>,
@@ -277,6 +289,8 @@ impl Decider {
             self.settle_units(turn, now);
             self.settle_stalls(turn, now);
             self.settle_keeping(turn, now);
+            self.observe_gates(turn, now);
+            self.settle_hooks(turn, now);
             self.settle_limits(turn, now);
             self.settle_recovery(turn, now);
             self.settle_run(turn, now);
@@ -324,6 +338,7 @@ impl Decider {
             Observation::Ran { op, took_ms, answer } => self.op_ran(turn, op, took_ms, answer, now),
             Observation::Detached { op, took_ms, answer } => self.op_detached(turn, op, took_ms, answer, now),
             Observation::Observed { op, answer } => self.op_observed(turn, op, answer, now),
+            Observation::Hooked { op, end } => self.hooked(turn, op, end, now),
             Observation::Grew { node, percent } => self.log_grew(turn, node, percent, now),
             Observation::Tailed { source, node, next } => {
                 if let Some(tail) = self.live.tails.get_mut(&(source, node)) {

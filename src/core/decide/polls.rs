@@ -53,7 +53,7 @@ impl Decider {
             out.push((self.report_key(), d.every));
         }
         out.extend(self.baseline_polls(now));
-        for (key, every) in self.sequence_polls() {
+        for (key, every) in self.sequence_polls().into_iter().chain(self.gate_polls()) {
             match out.iter_mut().find(|(k, _)| *k == key) {
                 Some((_, known)) => *known = every.min(*known),
                 None => out.push((key, every)),
@@ -240,6 +240,9 @@ impl Decider {
         }
         if let Answer::Failed(failure) = &answer {
             self.not_compared(turn, &key, failure, now);
+        }
+        if self.gate_polls().iter().any(|(k, _)| *k == key) {
+            self.live.observed.insert(key.clone(), (asked, answer.clone()));
         }
         if self.sequence_polls().iter().any(|(k, _)| *k == key) {
             self.live.evidence.insert(key.clone(), (asked, answer));

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::limits::max_failed;
 use super::{Decider, Effect, Turn, after};
 use crate::core::baseline::{missing, unexplained};
 use crate::core::command::{before_keys, keys_of, plural};
@@ -290,7 +289,7 @@ impl Decider {
             _ if self.state.foreign_run().is_some() => {
                 self.phase(turn, ENGINE, Phase::Paused(PauseReason::ForeignRun), message, now);
             }
-            _ if failed > max_failed(&self.state.plan) => {
+            _ if failed > self.state.plan.max_failed() => {
                 self.phase(turn, ENGINE, Phase::Paused(PauseReason::Budget), message, now)
             }
             _ => self.phase(turn, ENGINE, Phase::Paused(PauseReason::NeedsDecision), message, now),

@@ -10,6 +10,7 @@ use super::{Decider, Effect, Turn, after, seconds};
 use crate::core::apply::restarted;
 use crate::core::command::{before_keys, plural};
 use crate::core::event::{Answer, ENGINE, Event, FailureKind, ProofItem, ReadKey};
+use crate::core::gate_rules::with_waivers;
 use crate::core::name::NodeName;
 use crate::core::plan::{Place, Probe, Proof};
 use crate::core::run::PauseReason;
@@ -59,6 +60,9 @@ impl Decider {
             return self.emit(turn, ENGINE, Event::ActionEnded { node, action: action.id, message }, now);
         }
         let at = Turned { run, node, action, known };
+        if self.hook_before(turn, &at, now) {
+            return;
+        }
         let kind = at.action.kind.clone();
         match &kind {
             ActionKind::Gate { conditions, halts } => self.gate(turn, &at, conditions, halts, now),
@@ -110,6 +114,7 @@ impl Decider {
             }
             let mut items = self.judge.conditions(&self.state, conditions, &at.node, &seen);
             items.extend(self.beside_the_facts(at, now));
+            let items = with_waivers(&self.state, items, now);
             if is_news(&at.known, &items, now) {
                 self.read_what_is_missing(turn, at, conditions, &items, now);
                 let (node, action) = (at.node.clone(), at.action.id.clone());
@@ -237,7 +242,14 @@ impl Decider {
         self.emit(turn, ENGINE, Event::ActionEnded { node, action, message }, now);
     }
 
-    fn halt(&mut self, turn: &mut Turn, reason: PauseReason, why: String, failed: bool, now: Timestamp) {
+    pub(super) fn halt(
+        &mut self,
+        turn: &mut Turn,
+        reason: PauseReason,
+        why: String,
+        failed: bool,
+        now: Timestamp,
+    ) {
         self.emit(turn, ENGINE, Event::SequencePaused(Halt { reason: reason.clone(), why, failed }), now);
         self.run_halted(turn, reason, now);
     }
@@ -346,7 +358,7 @@ impl Decider {
     }
 
     /// Where the facts of a group about a node are read.
-    fn evidence_key(&self, group: &str, node: &NodeName) -> Option<ReadKey> {
+    pub(super) fn evidence_key(&self, group: &str, node: &NodeName) -> Option<ReadKey> {
         let place = self.state.plan.fact_group(group)?.on;
         let node = match place {
             Place::AnyNode => None,

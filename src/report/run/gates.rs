@@ -14,8 +14,8 @@ use crate::core::state::State;
 pub struct Passed {
     pub at: Timestamp,
     pub node: String,
-    pub gate: &'static str,
-    pub title: &'static str,
+    pub gate: String,
+    pub title: String,
     pub why: String,
 }
 
@@ -30,7 +30,13 @@ pub fn passed(before: &State, stamped: &Stamped) -> Vec<Passed> {
     }
     let closed = evaluate(&in_its_place(before, node), stamped.at).into_iter().filter(|g| !g.open && g.known);
     closed
-        .map(|g| Passed { at: stamped.at, node: node.to_string(), gate: g.id, title: g.title, why: g.why })
+        .map(|g| Passed {
+            at: stamped.at,
+            node: node.to_string(),
+            gate: g.id.into_owned(),
+            title: g.title.into_owned(),
+            why: g.why,
+        })
         .collect()
 }
 

@@ -7,7 +7,7 @@ use super::expressions;
 use super::rules::{EXPRESSION_CONSTANT, FACTS_UNUSED, TIMEOUT_MISSING, WORDS_MISSING};
 use super::walk::Part;
 use crate::core::expr::Compiled;
-use crate::runbook::schema::{ActionTable, CheckTable, ProbeTable, ProofTable, Word};
+use crate::runbook::schema::{ActionTable, CheckTable, ConditionTable, ProbeTable, ProofTable, Word};
 
 /// Time-outs, words and conditions of one file.
 pub fn check(part: &Part, out: &mut Vec<Finding>) {
@@ -50,7 +50,7 @@ pub fn check(part: &Part, out: &mut Vec<Finding>) {
         .flat_map(|c| [c.pass.as_ref(), c.applies.as_ref(), c.warn.as_ref(), c.fail.as_ref()])
         .flatten();
     let probes = probes(part).flat_map(|p| [Some(&p.done), p.failed.as_ref()]).flatten();
-    let proofs = proofs(part).map(|p| &p.pass);
+    let proofs = proofs(part).map(|p| &p.pass).chain(conditions(part).map(|c| &c.pass));
     let changes = part
         .baseline
         .iter()
@@ -84,6 +84,11 @@ fn proofs(part: &Part) -> impl Iterator<Item = &ProofTable> {
     part.steps.iter().flat_map(|s| &s.proof).chain(actions(part).flat_map(|a| &a.condition))
 }
 
+/// What gates consist of.
+fn conditions(part: &Part) -> impl Iterator<Item = &ConditionTable> {
+    part.gates.iter().flat_map(|g| &g.condition)
+}
+
 fn why(name: &str) -> &'static str {
     match name {
         "expect" => "say what should be",
@@ -107,6 +112,7 @@ pub fn unused(parts: &[Part], out: &mut Unused) {
     for part in parts {
         used.extend(part.checks.iter().flat_map(|c| &c.facts).map(|w| w.get_ref().as_str()));
         used.extend(probes(part).map(|p| p.facts.get_ref().as_str()));
+        used.extend(conditions(part).flat_map(|c| &c.facts).map(|w| w.get_ref().as_str()));
         used.extend(proofs(part).flat_map(|p| &p.facts).map(|w| w.get_ref().as_str()));
         if let Some(d) = &part.driver {
             used.extend([&d.state, &d.report, &d.cluster, &d.host, &d.storage].map(|w| w.get_ref().as_str()));

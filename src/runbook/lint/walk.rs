@@ -8,8 +8,8 @@ use crate::config::diagnose::Source;
 use crate::core::plan::Class;
 use crate::runbook::files::{Files, beside};
 use crate::runbook::schema::{
-    ActionKindWord, BaselineTable, CheckTable, DriverTable, FactsTable, IncludedFile, LogTable, RunbookFile,
-    SequenceTable, StepTable, StepsFile, Word,
+    ActionKindWord, BaselineTable, CheckTable, DriverTable, FactsTable, GateTable, IncludedFile, LogTable,
+    RunbookFile, SequenceTable, StepTable, StepsFile, Word,
 };
 
 /// One file of a runbook. What cannot be read has no part: loading says why.
@@ -19,6 +19,7 @@ pub struct Part {
     pub facts: Vec<FactsTable>,
     pub checks: Vec<CheckTable>,
     pub steps: Vec<StepTable>,
+    pub gates: Vec<GateTable>,
     pub sequences: Vec<SequenceTable>,
     pub logs: Vec<LogTable>,
     pub driver: Option<DriverTable>,
@@ -42,6 +43,7 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
             facts: file.facts,
             checks: file.check,
             steps: file.step,
+            gates: file.gate,
             sequences: file.sequence,
             logs: file.log,
             driver: Some(file.driver),
@@ -60,6 +62,7 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
                 facts: file.facts,
                 checks: file.check,
                 steps: Vec::new(),
+                gates: file.gate,
                 sequences: file.sequence,
                 logs: Vec::new(),
                 driver: None,
@@ -78,6 +81,7 @@ pub fn parts(files: &Files, id: &str) -> Vec<Part> {
                 facts: Vec::new(),
                 checks: Vec::new(),
                 steps: file.step,
+                gates: Vec::new(),
                 sequences: Vec::new(),
                 logs: Vec::new(),
                 driver: None,

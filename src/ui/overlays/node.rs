@@ -22,7 +22,7 @@ use crate::ui::model::Model;
 use crate::ui::panes::nodes;
 use crate::ui::widgets::doc::Doc;
 use crate::ui::widgets::row::Row;
-use crate::ui::{signs, time};
+use crate::ui::{checklist, signs, time};
 
 /// Its title.
 pub fn title(model: &Model, theme: &Theme, node: &NodeName) -> Line<'static> {
@@ -83,6 +83,7 @@ pub fn write(model: &Model, node: &NodeName, doc: &mut Doc) {
         write_unit(model, state, unit, doc);
         way_on(state, node, unit, doc);
     }
+    gates(model, state, node, doc);
     changes(state, node, doc);
     connection(model, state, machine, trouble.is_some(), doc);
     host(model, machine, doc);
@@ -181,6 +182,17 @@ fn write_unit(model: &Model, state: &State, unit: &Unit, doc: &mut Doc) {
         doc.field("Passed", &track.join(", "), Role::Text);
     }
     doc.field("Boots", &format!("{} seen since the start", unit.boots), Role::Text);
+    doc.blank();
+}
+
+/// What it waits for before it is begun.
+fn gates(model: &Model, state: &State, node: &NodeName, doc: &mut Doc) {
+    let Some(judged) = checklist::waits(state, node) else { return };
+    doc.text(&checklist::summary(state, judged, model.now), Role::Heading);
+    for (item, since) in judged.items.iter().zip(&judged.since) {
+        let row = checklist::item(doc.theme, item, *since, model.now);
+        doc.row(row);
+    }
     doc.blank();
 }
 

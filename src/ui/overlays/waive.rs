@@ -145,7 +145,10 @@ impl Waive {
         let check = self.keys.first().and_then(|k| state?.plan.check(&k.check));
         for key in self.keys.iter().filter(|k| k.gate().is_some()) {
             let gates = model.derived().map(|d| d.gates.as_slice()).unwrap_or_default();
-            let why = gates.iter().find(|g| Some(g.id) == key.gate()).map_or("", |g| &g.why);
+            let why = gates.iter().find(|g| Some(&*g.id) == key.gate()).map(|g| g.why.as_str());
+            let items = state.and_then(|s| s.gates.as_ref()).map(|j| j.items.as_slice()).unwrap_or_default();
+            let item = items.iter().find(|i| i.gate.as_deref() == key.gate()).and_then(|i| i.why.as_deref());
+            let why = why.or(item).unwrap_or("it does not hold");
             doc.field("Gate", why, Role::Strong);
         }
         for key in self.keys.iter().filter(|k| k.gate().is_none()) {

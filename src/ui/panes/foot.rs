@@ -63,6 +63,9 @@ pub fn rows(model: &Model, state: &State, theme: &Theme, width: usize, foot: Foo
     out
 }
 
+/// Gates that are always named.
+const ALWAYS: [&str; 3] = ["foreign", "quorum", "storage"];
+
 fn in_work(state: &State) -> bool {
     state.run.iter().flat_map(|r| r.units.values()).any(|u| u.state.in_work() && !u.state.is_bad())
 }
@@ -84,15 +87,25 @@ fn gate_row(model: &Model, state: &State, theme: &Theme) -> Line<'static> {
     let mut row = Row::new();
     row.add(if enforced(state) { "  gates hold" } else { "  gates seen" }, theme.style(Role::Muted));
     // That the node before is not done is no news while it is in work.
-    for gate in gates.iter().filter(|gate| !in_work || gate.id != "previous-node") {
+    // In one row what is open and comes from the runbook's facts is only counted.
+    let of_facts = |g: &&crate::core::gates::Gate| {
+        g.open && state.plan.gates.iter().any(|r| r.id == g.id) && !ALWAYS.contains(&&*g.id)
+    };
+    let more = gates.iter().filter(of_facts).count();
+    for gate in gates.iter().filter(|g| !of_facts(g)).filter(|gate| !in_work || gate.id != "previous-node") {
         row.gap(1)
             .sign(theme, signs::gate(theme.glyphs(), gate, in_work))
-            .add(gate.title, theme.style(Role::Text));
+            .add(gate.title.to_string(), theme.style(Role::Text));
         if !gate.open && gate.id != "previous-node" {
             let why = gate.why.split(';').next().unwrap_or_default();
             row.add(format!(" {why}"), theme.style(Role::Muted));
         }
         row.gap(1);
+    }
+    if more > 0 {
+        row.gap(1)
+            .sign(theme, (theme.glyphs().done, Role::Done))
+            .add(format!("{more} more"), theme.style(Role::Text));
     }
     row.line()
 }

@@ -200,12 +200,14 @@ fn entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Vec<Ent
 /// A gate in so many columns: what it saw goes below its title where it does not fit beside it, and away where all is well.
 fn gate_lines(theme: &Theme, gate: &Gate, width: usize) -> Vec<Line<'static>> {
     let wide = gate_line(theme, gate, false, 14);
-    let whole = gate_line(theme, gate, false, text::width(gate.title));
+    let whole = gate_line(theme, gate, false, text::width(&gate.title));
     if let Some(line) = [wide, whole].into_iter().find(|l| l.width() <= width) {
         return vec![line];
     }
     let mut title = Row::new();
-    title.sign(theme, signs::gate(theme.glyphs(), gate, false)).add(gate.title, theme.style(Role::Text));
+    title
+        .sign(theme, signs::gate(theme.glyphs(), gate, false))
+        .add(gate.title.to_string(), theme.style(Role::Text));
     let mut out = vec![title.line()];
     if !gate.open {
         let style = theme.style(Role::Muted);
@@ -219,7 +221,7 @@ fn gate_lines(theme: &Theme, gate: &Gate, width: usize) -> Vec<Line<'static>> {
 pub fn gate_line(theme: &Theme, gate: &Gate, in_work: bool, title: usize) -> Line<'static> {
     let mut row = Row::new();
     row.sign(theme, signs::gate(theme.glyphs(), gate, in_work))
-        .cell(theme, gate.title, title, Role::Text)
+        .cell(theme, &gate.title, title, Role::Text)
         .add(gate.why.clone(), theme.style(Role::Muted));
     row.line()
 }

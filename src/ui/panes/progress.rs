@@ -22,7 +22,7 @@ use crate::ui::widgets::frame::Frame;
 use crate::ui::widgets::gauge;
 use crate::ui::widgets::row::{self, Row};
 use crate::ui::widgets::text;
-use crate::ui::{signs, time};
+use crate::ui::{checklist, signs, time};
 
 /// From this width on the stages are columns.
 const TABLE_FROM: usize = 108;
@@ -55,7 +55,9 @@ pub fn wanted(state: &State, width: u16) -> u16 {
     } else {
         let units = state.plan.nodes.iter().filter_map(|n| state.unit(n));
         let nodes: usize = units.map(|u| if is_busy(u) { 3 } else { 1 }).sum();
-        let gates = if state.phase.is_terminal() { 0 } else { GATES + 1 };
+        let gates = if state.phase.is_terminal() { 0 } else { GATES + 1 + gates_of_facts(state) };
+        let waits = state.plan.nodes.iter().find_map(|n| checklist::waits(state, n));
+        let nodes = nodes + waits.map_or(0, |j| j.items.iter().filter(|i| !i.holds).count() + 1);
         nodes + usize::from(inner >= TABLE_FROM) + 2 + gates + state.plan.steps.len()
     };
     (rows + 2).min(usize::from(u16::MAX)) as u16
@@ -63,6 +65,14 @@ pub fn wanted(state: &State, width: u16) -> u16 {
 
 /// Gates there are.
 const GATES: usize = 4;
+
+/// Those of the runbook that its facts alone tell.
+fn gates_of_facts(state: &State) -> usize {
+    let own = |id: &str| matches!(id, "quorum" | "storage" | "foreign");
+    let judged =
+        state.gates.iter().flat_map(|j| state.plan.gates.iter().filter(move |g| j.of(&g.id).next().is_some()));
+    judged.filter(|g| !own(&g.id)).count()
+}
 
 /// A node whose stages are shown below it.
 fn is_busy(unit: &Unit) -> bool {
@@ -147,6 +157,8 @@ fn node_entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Ve
             let label = (2, 2 + text::width(node.as_str()).min(names));
             out.push(Entry { owner: Owner::Node(node.clone()), first, label, left, right });
         };
+        let waits = checklist::waits(state, node).filter(|j| j.items.iter().any(|i| !i.holds));
+        let waits = waits.map_or_else(Vec::new, |j| checklist::rows(state, theme, j, model.now));
         let mut row = head(model, state, theme, node, unit, names);
         let busy = is_busy(unit);
         if table {
@@ -159,6 +171,7 @@ fn node_entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Ve
                 push(false, bars.line(), Line::default());
                 push(false, why(model, theme, state, unit, true), Line::default());
             }
+            waits.into_iter().for_each(|line| push(false, line, Line::default()));
             continue;
         }
         let right = line_cells(model, state, theme, unit, width, &mut row);
@@ -167,6 +180,7 @@ fn node_entries(model: &Model, state: &State, theme: &Theme, width: usize) -> Ve
             push(false, track::line(theme, unit), Line::default());
             push(false, why(model, theme, state, unit, false), Line::default());
         }
+        waits.into_iter().for_each(|line| push(false, line, Line::default()));
     }
     out
 }
