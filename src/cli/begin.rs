@@ -264,8 +264,26 @@ enum Found {
 }
 
 fn found(path: &Path) -> Result<Found, (String, Exit)> {
-    let Ok((plan, plan_sha256)) = journal::read_plan(path) else { return Ok(Found::Looked) };
-    let Ok(read) = journal::read(&path.join("journal")) else { return Ok(Found::Looked) };
+    let none = |e: &std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
+    // What cannot be read may be a run that goes on: another one beside it would drain two nodes.
+    let unreadable = |e: std::io::Error| {
+        let why = format!(
+            "{}: {e}. Whether a run of it goes on cannot be told: make sure that none does, then begin anew with --new, or put \
+             that folder elsewhere.",
+            path.display()
+        );
+        (why, Exit::JournalUnusable)
+    };
+    let (plan, plan_sha256) = match journal::read_plan(path) {
+        Ok(plan) => plan,
+        Err(e) if none(&e) => return Ok(Found::Looked),
+        Err(e) => return Err(unreadable(e)),
+    };
+    let read = match journal::read(&path.join("journal")) {
+        Ok(read) => read,
+        Err(e) if none(&e) => return Ok(Found::Looked),
+        Err(e) => return Err(unreadable(e)),
+    };
     let mut state = State::new(plan.clone());
     read.events.iter().for_each(|e| state.apply(e));
     // Before the start too something may be half done: a fix, or a node that was drained for a restart.
@@ -276,7 +294,8 @@ fn found(path: &Path) -> Result<Found, (String, Exit)> {
         }),
         None => state.fixes.values().find(|f| f.answer.is_none()).map(|f| format!("a fix on {}", f.node)),
     };
-    if state.run.is_none() && left.is_none() {
+    let told = !matches!(read.ending, Ending::Corrupt { .. }) && read.newer.is_none();
+    if state.run.is_none() && left.is_none() && told {
         return Ok(if state.sequence.is_some() { Found::Over } else { Found::Looked });
     }
     if state.phase.is_terminal() {

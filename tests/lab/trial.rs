@@ -102,7 +102,7 @@ impl Trial {
     pub fn engines(&self) -> Vec<u32> {
         let is_engine = |pid: &u32| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.split(|b| *b == 0).filter(|a| !a.is_empty()).next_back() == Some(b"engine")
+            line.split(|b| *b == 0).rfind(|a| !a.is_empty()) == Some(b"engine")
         };
         processes::of_world(self.lab.world().path(), None).into_iter().filter(is_engine).collect()
     }
