@@ -538,6 +538,7 @@ impl Event {
             | StepIntended { op, .. }
             | StepStarted { op, .. }
             | StepAnswered { op, .. }
+            | ItemIntended { op, .. }
             | OpSeen { op, .. }
             | PauseRequested { op, .. }
             | StopIntended { op }
