@@ -613,24 +613,28 @@ fn a_machine_whose_answers_are_garbage_is_told_and_never_believed() {
     t.shows("Every node runs the old version");
     for script in ["half\nhang\n", "endless\n"] {
         answers(script);
-        t.press("2gr");
-        row_shows(&t, "HCI-N2", "Up, no answer");
+        asks_until(&mut t, "Up, no answer");
         says(&t, &["no answer in time"]);
         answers("nonsense\n");
-        // What waited behind the silence was not sent: it is asked for until it is.
-        for _ in 0..10 {
-            if row(&t, "HCI-N2").contains("Up, unreadable") {
-                break;
-            }
-            t.press("2gr");
-            let until = Instant::now() + Duration::from_secs(2);
-            while !row(&t, "HCI-N2").contains("Up, unreadable") && Instant::now() < until {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-        row_shows(&t, "HCI-N2", "Up, unreadable");
+        asks_until(&mut t, "Up, unreadable");
     }
     t.press("2\x1b");
     t.shows("BLOCKED");
     leaves(t, 3, &["HCI-CL1: blocked, "]);
+}
+
+/// Reads the selected check again until HCI-N2 is told so: while something is being read, or waits behind a silence, nothing is asked.
+#[track_caller]
+fn asks_until(t: &mut Terminal, told: &str) {
+    for _ in 0..10 {
+        if row(t, "HCI-N2").contains(told) {
+            break;
+        }
+        t.press("2gr");
+        let until = Instant::now() + Duration::from_secs(2);
+        while !row(t, "HCI-N2").contains(told) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    row_shows(t, "HCI-N2", told);
 }
