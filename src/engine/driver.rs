@@ -114,7 +114,7 @@ pub async fn run(setup: Setup, mut viewers_in: mpsc::Receiver<FromViewer>) -> St
             () = timer => engine.tick(),
             () = tokio::time::sleep_until(engine.alone_since + GRACE), if engine.is_idle() => break,
         }
-        if engine.is_idle() && (engine.left || engine.told.phase.is_terminal()) {
+        if engine.is_idle() && (engine.left || (engine.looked_at && engine.told.phase.is_terminal())) {
             break;
         }
     }
@@ -176,6 +176,8 @@ struct Engine {
     alone_since: Instant,
     /// The last viewer meant to leave.
     left: bool,
+    /// Somebody has looked: before that, whoever it was begun for is on the way.
+    looked_at: bool,
 }
 
 impl Engine {
@@ -206,6 +208,7 @@ impl Engine {
             folder: setup.folder,
             alone_since: Instant::now(),
             left: false,
+            looked_at: false,
         }
     }
 
@@ -436,7 +439,7 @@ impl Engine {
         let role = self.told.seats.role_for(looks_only || self.read_only);
         let now = self.clock.now();
         let seat = Seat { who: viewer.peer.who.clone(), from: viewer.peer.from.clone(), role, since: now };
-        self.left = false;
+        (self.left, self.looked_at) = (false, true);
         self.viewers.heard(id, now);
         if role > Role::Observer {
             self.record(Event::ViewerCame { viewer: id, seat });
